@@ -1,0 +1,1 @@
+//! Turns commands into events and appends them to the log.

@@ -1,0 +1,1 @@
+//! The event log in MySQL: append, load, snapshots, tail, migrations.

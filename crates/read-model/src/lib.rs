@@ -1,0 +1,1 @@
+//! The read models in Redis: key layout, encoding, atomic apply, reads.

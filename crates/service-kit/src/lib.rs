@@ -1,0 +1,1 @@
+//! What every service needs and none is about: configuration, telemetry, health, reflection, drain.

@@ -1,0 +1,1 @@
+//! The three services together, as a user runs them.

@@ -1,0 +1,1 @@
+//! Real servers for tests: a database and a key space for each.

@@ -1,0 +1,1 @@
+//! Tails the log and keeps the read models.

@@ -1,0 +1,3 @@
+//! Starts the projector.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Starts the query-service.
+
+fn main() {}

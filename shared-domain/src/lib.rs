@@ -1,0 +1,1 @@
+//! Circles, their events, and the rules, as pure functions.
