@@ -26,6 +26,8 @@ fn generate(
     out: &Path,
     descriptors: prost_types::FileDescriptorSet,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    tonic_prost_build::configure().out_dir(out).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .out_dir(out)
+        .compile_fds(descriptors)?;
     Ok(())
 }

@@ -4,11 +4,13 @@
 //! The `.proto` files beside this crate are the contract, with a comment on every
 //! call and field; the code here is generated from them at build time.
 
-#![allow(missing_docs, reason = "generated; the documentation is in the .proto files")]
+#![allow(
+    missing_docs,
+    reason = "generated; the documentation is in the .proto files"
+)]
 
 /// The encoded `FileDescriptorSet` of all packages, for `tonic-reflection`.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// Package `circles`.
 pub mod circles {

@@ -1,1 +1,15 @@
 //! What every service needs and none is about: configuration, telemetry, health, reflection, drain.
+//!
+//! A service's `main.rs` names itself with a [`program::Program`], reads its settings through a
+//! [`config::Reader`] and hands its routes to a [`server::Server`]. Nothing here knows what a circle is.
+#![forbid(unsafe_code)]
+
+pub mod check;
+pub mod config;
+pub mod deadline;
+pub mod health;
+pub mod program;
+pub mod server;
+pub mod shutdown;
+pub mod status;
+pub mod telemetry;

@@ -1,1 +1,12 @@
 //! Real servers for tests: a database and a key space for each.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "all of this runs in tests, where a panic is the way to fail"
+)]
+
+pub mod mysql;
+
+pub mod redis;

@@ -1,0 +1,30 @@
+# Everything a newcomer needs; the work is done by the scripts in deploy/local.
+
+.DEFAULT_GOAL := help
+scripts = $(addprefix deploy/local/,clean-data fetch prerequisites run server test tools *.bash)
+
+.PHONY: help run test clean-data fmt lint tools
+
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: ## Set up MySQL and Redis, start the three services, show their logs; Ctrl-C stops
+	@deploy/local/run
+
+test: ## Run every test on private servers (part of them: make test ARGS="-p shared-domain")
+	@deploy/local/test $(ARGS)
+
+clean-data: ## Stop what `make run` left running, and forget its data
+	@deploy/local/clean-data
+
+fmt: ## Format the Rust code
+	@cargo fmt --all
+
+lint: tools ## Check formatting, Rust, the protos, and the scripts where shellcheck is installed
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd proto && ../target/tools/venv/bin/buf lint
+	@if command -v shellcheck >/dev/null; then shellcheck -x $(scripts); else echo 'shellcheck is not installed: scripts not checked'; fi
+
+tools: ## Fetch grpcurl, buf and Python's gRPC into target/tools
+	@deploy/local/tools

@@ -1,0 +1,135 @@
+//! Loading a circle: its snapshot, and the events after it.
+
+use shared_domain::{Circle, CircleId, Sequence, Version, evolve, payload, snapshot};
+use tokio_stream::StreamExt as _;
+
+use crate::error::{Damage, StoreError};
+use crate::store::EventStore;
+
+/// A circle as the log has it, and where its last event stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredCircle {
+    /// The state; absent where the log has no event of it.
+    pub circle: Circle,
+    /// The sequence of its last event; zero where there is none.
+    pub sequence: Sequence,
+}
+
+impl EventStore {
+    /// Loads a circle as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; a missing, foreign or corrupt snapshot is none.
+    pub async fn load(&self, id: CircleId) -> Result<StoredCircle, StoreError> {
+        self.fold(id, None).await
+    }
+
+    /// Loads a circle as it was at a version.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventStore::load`].
+    pub async fn load_at(
+        &self,
+        id: CircleId,
+        version: Version,
+    ) -> Result<StoredCircle, StoreError> {
+        self.fold(id, Some(version)).await
+    }
+
+    async fn fold(&self, id: CircleId, until: Option<Version>) -> Result<StoredCircle, StoreError> {
+        let mut stored = self
+            .snapshot(id)
+            .await?
+            .filter(|snapshot| until.is_none_or(|until| snapshot.circle.version() <= Some(until)))
+            .unwrap_or_default();
+        // Row by row: a circle without a snapshot may have a long history.
+        let mut rows = sqlx::query_as::<_, FoldRow>(EVENTS_AFTER)
+            .bind(id.to_string())
+            .bind(stored.circle.version().map_or(0, Version::get))
+            .bind(until.map_or(i32::MAX, Version::get))
+            .fetch(&self.pool);
+        while let Some(row) = rows.next().await {
+            stored = row?.apply(id, stored)?;
+        }
+        Ok(stored)
+    }
+
+    /// The circle's snapshot, if there is one that this program can use.
+    async fn snapshot(&self, id: CircleId) -> Result<Option<StoredCircle>, StoreError> {
+        let row: Option<SnapshotRow> = sqlx::query_as(SNAPSHOT)
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.and_then(|row| row.decode(id)))
+    }
+}
+
+const SNAPSHOT: &str = "\
+    SELECT version, sequence, schema_version, CAST(state AS CHAR) AS state \
+    FROM circle_snapshots WHERE circle_id = ?";
+
+const EVENTS_AFTER: &str = "\
+    SELECT sequence, version, event_type, CAST(payload AS CHAR) AS payload \
+    FROM circle_events WHERE circle_id = ? AND version > ? AND version <= ? ORDER BY version";
+
+#[derive(sqlx::FromRow)]
+struct SnapshotRow {
+    version: i32,
+    sequence: u64,
+    schema_version: u32,
+    state: String,
+}
+
+impl SnapshotRow {
+    fn decode(self, id: CircleId) -> Option<StoredCircle> {
+        match snapshot::decode(self.schema_version, &self.state) {
+            Ok(circle) if circle.version().map(Version::get) == Some(self.version) => {
+                Some(StoredCircle {
+                    circle,
+                    sequence: Sequence::new(self.sequence),
+                })
+            }
+            Ok(_) => {
+                tracing::warn!(circle_id = %id, "snapshot ignored: it is of another version");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(circle_id = %id, %error, "snapshot ignored");
+                None
+            }
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct FoldRow {
+    sequence: u64,
+    version: i32,
+    event_type: String,
+    payload: String,
+}
+
+impl FoldRow {
+    fn apply(self, circle_id: CircleId, onto: StoredCircle) -> Result<StoredCircle, Damage> {
+        let sequence = Sequence::new(self.sequence);
+        let found = Version::new(self.version.into()).map_err(|_| Damage::Column {
+            sequence,
+            column: "version",
+        })?;
+        let after = onto.circle.version();
+        if found.get() != after.map_or(0, Version::get) + 1 {
+            return Err(Damage::VersionHole {
+                circle_id,
+                after,
+                found,
+            });
+        }
+        let event = payload::decode(&self.event_type, &self.payload)
+            .map_err(|cause| Damage::Payload { sequence, cause })?;
+        let circle =
+            evolve(onto.circle, &event).map_err(|cause| Damage::Misfit { sequence, cause })?;
+        Ok(StoredCircle { circle, sequence })
+    }
+}

@@ -1,0 +1,135 @@
+//! Reading the log in its order.
+
+use chrono::{DateTime, Utc};
+use shared_domain::{
+    CircleEvent, CircleId, EventId, Metadata, PayloadError, RecordedEvent, Sequence, Version,
+    payload,
+};
+
+use crate::error::{Damage, StoreError};
+use crate::store::EventStore;
+
+/// A row of the log. Everything but the payload is known to be sound.
+#[derive(Debug)]
+pub struct LogEntry {
+    /// Where it stands.
+    pub sequence: Sequence,
+    /// The event's id.
+    pub id: EventId,
+    /// Whose event it is.
+    pub circle_id: CircleId,
+    /// The circle's version after it.
+    pub version: Version,
+    /// The event, or why it can't be read.
+    pub event: Result<CircleEvent, PayloadError>,
+    /// Who, and on which request.
+    pub metadata: Metadata,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+}
+
+impl LogEntry {
+    /// The event as it was recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`Damage::Payload`] where it can't be read.
+    pub fn recorded(self) -> Result<RecordedEvent, Damage> {
+        let sequence = self.sequence;
+        Ok(RecordedEvent {
+            sequence,
+            id: self.id,
+            circle_id: self.circle_id,
+            version: self.version,
+            event: self
+                .event
+                .map_err(|cause| Damage::Payload { sequence, cause })?,
+            metadata: self.metadata,
+            occurred_at: self.occurred_at,
+        })
+    }
+}
+
+impl EventStore {
+    /// Reads up to `limit` events from `from` on, itself included, in one statement.
+    ///
+    /// The head is never a ceiling here: events come in the order of their commits, so what
+    /// one statement sees is always a prefix of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Damage::Hole`] where a sequence is missing between `from` and the last event read.
+    pub async fn read_from(&self, from: Sequence, limit: u32) -> Result<Vec<LogEntry>, StoreError> {
+        // There is no event 0.
+        let from = from.max(Sequence::ZERO.next());
+        let rows: Vec<EventRow> = sqlx::query_as(READ_FROM)
+            .bind(from.get())
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+        let mut entries = Vec::with_capacity(rows.len());
+        let mut expected = from;
+        for row in rows {
+            let entry = row.into_entry()?;
+            if entry.sequence != expected {
+                let after = Sequence::new(expected.get() - 1);
+                return Err(Damage::Hole {
+                    after,
+                    found: entry.sequence,
+                }
+                .into());
+            }
+            expected = expected.next();
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    /// The sequence of the last event; zero for an empty log.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database does not answer.
+    pub async fn head(&self) -> Result<Sequence, StoreError> {
+        let last: Option<u64> =
+            sqlx::query_scalar("SELECT last_sequence FROM log_head WHERE id = 1")
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(Sequence::new(last.ok_or(Damage::NoHead)?))
+    }
+}
+
+/// CAST: what is JSON in MySQL is text in MariaDB.
+const READ_FROM: &str = "\
+    SELECT sequence, id, circle_id, version, event_type, \
+           CAST(payload AS CHAR) AS payload, CAST(metadata AS CHAR) AS metadata, occurred_at \
+    FROM circle_events WHERE sequence >= ? ORDER BY sequence LIMIT ?";
+
+/// A row of `circle_events`.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct EventRow {
+    pub(crate) sequence: u64,
+    pub(crate) id: String,
+    pub(crate) circle_id: String,
+    pub(crate) version: i32,
+    pub(crate) event_type: String,
+    pub(crate) payload: String,
+    pub(crate) metadata: String,
+    pub(crate) occurred_at: DateTime<Utc>,
+}
+
+impl EventRow {
+    pub(crate) fn into_entry(self) -> Result<LogEntry, Damage> {
+        let sequence = Sequence::new(self.sequence);
+        let column = |column| Damage::Column { sequence, column };
+        Ok(LogEntry {
+            sequence,
+            id: self.id.parse().map_err(|_| column("id"))?,
+            circle_id: self.circle_id.parse().map_err(|_| column("circle_id"))?,
+            version: Version::new(self.version.into()).map_err(|_| column("version"))?,
+            event: payload::decode(&self.event_type, &self.payload),
+            metadata: serde_json::from_str(&self.metadata).map_err(|_| column("metadata"))?,
+            occurred_at: self.occurred_at,
+        })
+    }
+}

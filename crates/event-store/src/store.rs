@@ -1,0 +1,105 @@
+//! The connection to the log.
+
+use std::str::FromStr;
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
+
+use crate::durability::{self, Unsafe};
+use crate::error::StoreError;
+use crate::{Config, migrate};
+
+/// The event log. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct EventStore {
+    pub(crate) pool: MySqlPool,
+}
+
+/// Why the log can't be used as it is set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The URL can't be read. Its text is not repeated here, as it may hold a password.
+    #[error("the MySQL URL can't be read")]
+    Url,
+
+    /// The database did not answer as expected.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+
+    /// The tables are missing, or older than this program.
+    #[error(
+        "the database is at migration {found}, this program needs {needed}: run `command-service migrate`"
+    )]
+    NotMigrated {
+        /// The last migration that ran; 0 for none.
+        found: i64,
+        /// The last migration that this program knows.
+        needed: i64,
+    },
+
+    /// A setting of the server breaks the promise that an acknowledged command is durable.
+    #[error("the MySQL server is not durable: {0}")]
+    Unsafe(#[from] Unsafe),
+}
+
+impl EventStore {
+    /// Opens a first connection, and others as they are needed.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Url`], or [`SetupError::Store`] where the database does not answer.
+    pub async fn connect(config: &Config) -> Result<Self, SetupError> {
+        let options = MySqlConnectOptions::from_str(&config.url).map_err(|_| SetupError::Url)?;
+        let pool = MySqlPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(config.acquire_timeout)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(SESSION).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .connect_with(options)
+            .await
+            .map_err(StoreError::from)?;
+        Ok(Self { pool })
+    }
+
+    /// Checks that the tables are those that this program was written for.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::NotMigrated`], or [`SetupError::Store`].
+    pub async fn require_migrated(&self) -> Result<(), SetupError> {
+        let found = migrate::last_applied(&self.pool).await?;
+        let needed = migrate::newest();
+        if found < needed {
+            return Err(SetupError::NotMigrated { found, needed });
+        }
+        Ok(())
+    }
+
+    /// Checks that the server writes a commit to disk before it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Unsafe`] names the setting, or [`SetupError::Store`].
+    pub async fn require_durable(&self) -> Result<(), SetupError> {
+        durability::check(&self.pool).await
+    }
+
+    /// Closes the connections, when all calls under way have ended.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Said once on every connection, so that nothing depends on the server's own settings.
+///
+/// READ COMMITTED: a tail never sees an event before its commit, and an append under the
+/// head row sees every commit before its own. The strict mode refuses a value that does not fit
+/// instead of cutting it. Waiting for a lock fails early enough to be tried again within a
+/// client's patience.
+const SESSION: &str = "\
+    SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+    SET SESSION autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
+        innodb_lock_wait_timeout = 3";

@@ -1,0 +1,13 @@
+//! The contract of the event store, on real MariaDB and real MySQL.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod append;
+mod load;
+mod log;
+mod setup;
+mod support;

@@ -1,0 +1,198 @@
+//! The connections to Redis, kept up for ever.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use fred::clients::{Client, Pool};
+use fred::error::ErrorKind;
+use fred::interfaces::{ClientLike, EventInterface};
+use fred::types::InfoKind;
+
+use crate::config::Config;
+use crate::error::{Error, SetupError};
+use crate::task::OwnedTask;
+
+/// How long to wait before a client that gave up is started again.
+const RESTART_DELAY: Duration = Duration::from_millis(500);
+
+/// A few connections to one Redis, shared by all clones.
+///
+/// They are opened in the background and again, for ever, whenever they are
+/// lost; a command that finds none waits for one up to its timeout. They close
+/// when the last clone is dropped.
+#[derive(Clone)]
+pub struct Connection {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    pool: Pool,
+    fault: Arc<Fault>,
+    _tasks: Vec<OwnedTask>,
+}
+
+/// Why there is no connection, as long as there is none.
+pub(crate) type Fault = RwLock<Option<fred::error::Error>>;
+
+impl Connection {
+    /// Begins to connect, and does not wait for it: a Redis that is down is no
+    /// error here. See [`connected`](Self::connected) and [`ping`](Self::ping).
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::Url`] and [`SetupError::Zero`] where `config` can't be used.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime.
+    pub fn open(config: &Config) -> Result<Self, SetupError> {
+        config.check()?;
+        let pool = Pool::new(
+            config.server()?,
+            Some(config.performance()),
+            Some(config.connection()),
+            Some(Config::reconnect()),
+            config.pool_size,
+        )
+        .map_err(|error| SetupError::Redis(Error::Refused(error)))?;
+        let fault = Arc::new(Fault::default());
+        let tasks = pool
+            .clients()
+            .iter()
+            .map(|client| tokio::spawn(keep_up(client.clone(), Arc::clone(&fault))).into())
+            .collect();
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config: config.clone(),
+                pool,
+                fault,
+                _tasks: tasks,
+            }),
+        })
+    }
+
+    /// Waits until Redis answers, however long that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] where Redis answers that it won't serve, which
+    /// waiting does not change.
+    pub async fn connected(&self) -> Result<(), Error> {
+        loop {
+            match self.ping().await {
+                Err(Error::Unreachable(error)) => {
+                    tracing::debug!(%error, "still no answer from Redis");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Asks Redis for a sign of life.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unreachable`] without an answer in time, [`Error::Refused`]
+    /// where it does not let us in.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let answer: Result<String, _> = self.client().ping(None).await;
+        answer.map(drop).map_err(|error| self.explain(error, ""))
+    }
+
+    /// Checks that Redis never drops keys to make room. Where it doesn't tell,
+    /// as some hosted ones, there is only a warning.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError::EvictionPolicy`] where it might, [`SetupError::Redis`]
+    /// where the check failed.
+    pub async fn require_noeviction(&self) -> Result<(), SetupError> {
+        // INFO tells the same as CONFIG GET, which more servers forbid.
+        let info: Result<String, _> = self.client().info(Some(InfoKind::Memory)).await;
+        let info = match info.map_err(|error| self.explain(error, "")) {
+            Ok(info) => info,
+            Err(Error::Refused(error)) => {
+                tracing::warn!(%error, "can't check that Redis has maxmemory-policy noeviction");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let policy = info
+            .lines()
+            .find_map(|line| line.strip_prefix("maxmemory_policy:"));
+        match policy.map(str::trim) {
+            Some("noeviction") => Ok(()),
+            Some(found) => Err(SetupError::EvictionPolicy {
+                found: found.to_owned(),
+            }),
+            None => {
+                tracing::warn!("Redis does not tell its maxmemory-policy; it must be noeviction");
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        self.shared.pool.next_connected()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Sorts a failed command. A command that waited in vain for a connection
+    /// knows of its timeout only; the reason is why there is no connection.
+    pub(crate) fn explain(&self, error: fred::error::Error, keys: &str) -> Error {
+        let waited = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Backpressure);
+        if waited && !self.client().is_connected() {
+            let fault = self.shared.fault.read();
+            let fault = fault.unwrap_or_else(PoisonError::into_inner);
+            if let Some(reason) = fault.as_ref() {
+                return Error::of_command(reason.clone(), keys);
+            }
+        }
+        Error::of_command(error, keys)
+    }
+}
+
+/// Runs one client for ever, and remembers why it last failed to connect.
+pub(crate) async fn keep_up(client: Client, fault: Arc<Fault>) {
+    let mut faults = client.error_rx();
+    let mut connects = client.reconnect_rx();
+    loop {
+        let mut run = OwnedTask::from(client.connect());
+        let ended = loop {
+            tokio::select! {
+                ended = &mut run => break ended,
+                Ok((error, _)) = faults.recv() => remember(&fault, error),
+                Ok(_) = connects.recv() => forget(&fault),
+                // Both were overrun by more than they hold; they go on.
+                else => {}
+            }
+        };
+        // The client ends by itself on what it takes for fatal, and when its
+        // own note to reconnect finds the queue full.
+        tracing::error!(?ended, "the Redis client gave up and is started again");
+        tokio::time::sleep(RESTART_DELAY).await;
+    }
+}
+
+fn remember(fault: &Fault, error: fred::error::Error) {
+    let mut last = fault.write().unwrap_or_else(PoisonError::into_inner);
+    // One line per reason, not one per attempt.
+    if last.as_ref() == Some(&error) {
+        tracing::debug!(%error, "no connection to Redis");
+    } else {
+        tracing::warn!(%error, "no connection to Redis");
+    }
+    *last = Some(error);
+}
+
+fn forget(fault: &Fault) {
+    let mut last = fault.write().unwrap_or_else(PoisonError::into_inner);
+    if last.take().is_some() {
+        tracing::info!("connected to Redis again");
+    }
+}

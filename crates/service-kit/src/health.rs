@@ -1,0 +1,248 @@
+//! Whether this process can do its work, and `grpc.health.v1` that tells it.
+//!
+//! The protocol's types are those of `tonic-health`; its service is not used, since a stream of its `Watch` never
+//! ends by itself and would hold every drain to its limit.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::sync::watch;
+use tokio_stream::{Stream, wrappers::WatchStream};
+use tonic::{Request, Response, Status};
+use tonic_health::pb::{
+    HealthCheckRequest, HealthCheckResponse,
+    health_check_response::ServingStatus,
+    health_server::{Health, HealthServer},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    NotReady,
+    Ready,
+    Draining,
+}
+
+/// Tells the world whether this process can serve. Not ready until told otherwise, and never again once it drains.
+///
+/// Clones are handles of the same state.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    state: watch::Sender<State>,
+    services: Arc<[String]>,
+}
+
+impl Readiness {
+    /// Not ready yet. `services` are the full names (`circles.v1.CircleQueryService`) under which the health is
+    /// told, besides the empty name, which is the process as a whole.
+    pub fn new(services: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            state: watch::Sender::new(State::NotReady),
+            services: services.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// Turns the health to SERVING or NOT_SERVING. Without effect once the process drains.
+    pub fn set(&self, ready: bool) {
+        let next = if ready { State::Ready } else { State::NotReady };
+        let changed = self.turn(next);
+        if changed {
+            tracing::info!(ready, "health turned");
+        }
+    }
+
+    /// Whether the health is SERVING.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self.state.borrow() == State::Ready
+    }
+
+    /// Resolves as soon as the process drains. What would otherwise go on for long, such as a stream without an
+    /// end or a caller that waits, ends with this.
+    pub async fn draining(&self) {
+        // The sender lives in `self`, so the channel can't close meanwhile.
+        let _ = self
+            .state
+            .subscribe()
+            .wait_for(|state| *state == State::Draining)
+            .await;
+    }
+
+    /// NOT_SERVING for good. Watchers are told, and their streams end.
+    pub(crate) fn drain(&self) {
+        self.turn(State::Draining);
+    }
+
+    fn turn(&self, next: State) -> bool {
+        self.state.send_if_modified(|state| {
+            let changes = *state != State::Draining && *state != next;
+            if changes {
+                *state = next;
+            }
+            changes
+        })
+    }
+
+    pub(crate) fn service(&self) -> HealthServer<HealthService> {
+        HealthServer::new(HealthService(self.clone()))
+    }
+}
+
+/// `grpc.health.v1.Health`.
+#[derive(Debug)]
+pub(crate) struct HealthService(Readiness);
+
+impl HealthService {
+    fn knows(&self, service: &str) -> bool {
+        service.is_empty() || self.0.services.iter().any(|known| known == service)
+    }
+}
+
+#[tonic::async_trait]
+impl Health for HealthService {
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        if !self.knows(&request.get_ref().service) {
+            return Err(Status::not_found("no such service here"));
+        }
+        let state = *self.0.state.borrow();
+        Ok(Response::new(answer(status_of(state))))
+    }
+
+    type WatchStream = Statuses;
+
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Statuses>, Status> {
+        Ok(Response::new(Statuses {
+            states: WatchStream::new(self.0.state.subscribe()),
+            known: self.knows(&request.get_ref().service),
+            last: None,
+            over: false,
+        }))
+    }
+}
+
+fn status_of(state: State) -> ServingStatus {
+    match state {
+        State::Ready => ServingStatus::Serving,
+        State::NotReady | State::Draining => ServingStatus::NotServing,
+    }
+}
+
+fn answer(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse {
+        status: status.into(),
+    }
+}
+
+/// The present status, then each change of it, until the process drains.
+pub(crate) struct Statuses {
+    states: WatchStream<State>,
+    /// The protocol wants SERVICE_UNKNOWN for a service that is not here, rather than an error.
+    known: bool,
+    last: Option<ServingStatus>,
+    over: bool,
+}
+
+impl Stream for Statuses {
+    type Item = Result<HealthCheckResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        while !self.over {
+            let Some(state) = ready!(Pin::new(&mut self.states).poll_next(cx)) else {
+                break;
+            };
+            self.over = false;
+            let status = if self.known {
+                status_of(state)
+            } else {
+                ServingStatus::ServiceUnknown
+            };
+            if self.last.replace(status) != Some(status) {
+                return Poll::Ready(Some(Ok(answer(status))));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+
+    fn asking(service: &str) -> Request<HealthCheckRequest> {
+        Request::new(HealthCheckRequest {
+            service: service.to_owned(),
+        })
+    }
+
+    async fn checked(readiness: &Readiness, service: &str) -> Result<ServingStatus, tonic::Code> {
+        let service = HealthService(readiness.clone())
+            .check(asking(service))
+            .await;
+        service
+            .map(|answer| answer.get_ref().status())
+            .map_err(|status| status.code())
+    }
+
+    #[tokio::test]
+    async fn not_ready_until_told_and_never_again_once_draining() {
+        let readiness = Readiness::new(["a.v1.A"]);
+        let told = readiness.clone();
+        for service in ["", "a.v1.A"] {
+            assert_eq!(
+                checked(&readiness, service).await,
+                Ok(ServingStatus::NotServing)
+            );
+        }
+        told.set(true);
+        for service in ["", "a.v1.A"] {
+            assert_eq!(
+                checked(&readiness, service).await,
+                Ok(ServingStatus::Serving)
+            );
+        }
+        assert_eq!(checked(&readiness, "b").await, Err(tonic::Code::NotFound));
+        told.set(false);
+        assert!(!readiness.is_ready());
+        told.set(true);
+        readiness.drain();
+        told.set(true);
+        assert!(!readiness.is_ready());
+        assert_eq!(checked(&readiness, "").await, Ok(ServingStatus::NotServing));
+        readiness.draining().await;
+    }
+
+    #[tokio::test]
+    async fn a_watch_tells_changes_and_ends_with_the_drain() {
+        let readiness = Readiness::new(["a.v1.A"]);
+        let health = HealthService(readiness.clone());
+        let mut known = health.watch(asking("a.v1.A")).await.unwrap().into_inner();
+        let unknown = health.watch(asking("b")).await.unwrap().into_inner();
+        let mut next = async || known.next().await.map(|answer| answer.unwrap().status());
+
+        assert_eq!(next().await, Some(ServingStatus::NotServing));
+        readiness.set(true);
+        assert_eq!(next().await, Some(ServingStatus::Serving));
+        readiness.drain();
+        assert_eq!(next().await, Some(ServingStatus::NotServing));
+        assert_eq!(next().await, None);
+
+        let unknown: Vec<_> = unknown
+            .map(|answer| answer.unwrap().status())
+            .collect()
+            .await;
+        assert_eq!(unknown, [ServingStatus::ServiceUnknown]);
+        let late = health.watch(asking("")).await.unwrap().into_inner();
+        let late: Vec<_> = late.map(|answer| answer.unwrap().status()).collect().await;
+        assert_eq!(late, [ServingStatus::NotServing]);
+    }
+}

@@ -1,0 +1,185 @@
+//! The gRPC server around a service's routes: health, reflection, limits and a drain that ends.
+
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use tokio::{net::TcpListener, sync::oneshot, time};
+use tonic::{
+    service::Routes,
+    transport::{self, server::TcpIncoming},
+};
+
+use crate::{
+    config::{Invalid, Reader, parse},
+    health::Readiness,
+};
+
+/// How long running calls may go on once the process is told to stop.
+pub const DRAIN_TIMEOUT: &str = "CIRCLES_DRAIN_TIMEOUT";
+
+/// Calls at the same time on one connection.
+const MAX_CONCURRENT_STREAMS: u32 = 1_024;
+/// Streams of one connection that may end by an error of its client before the connection is closed. hyper's own
+/// default, which tonic turns into "no limit" unless it is set.
+const MAX_LOCAL_ERROR_RESET_STREAMS: usize = 1_024;
+/// A connection is asked for a sign of life after so much silence, and closed when none comes in time. A client that vanished
+/// without a word would otherwise stay for ever.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings of a [`Server`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How long running calls may go on once the process is told to stop.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Options {
+    /// Reads [`DRAIN_TIMEOUT`].
+    ///
+    /// # Errors
+    /// When the reader refused a variable.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, Invalid> {
+        let bounds = Duration::ZERO..=Duration::from_secs(3_600);
+        let drain_timeout = reader.or(
+            DRAIN_TIMEOUT,
+            parse::duration_within(bounds),
+            Self::default().drain_timeout,
+        );
+        Ok(Self {
+            drain_timeout: drain_timeout?,
+        })
+    }
+}
+
+/// How a drain went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drain {
+    /// Every call came to its end and every connection was closed.
+    Complete,
+    /// The time was over before; calls were cut off.
+    TimedOut,
+}
+
+/// Why there is no server, or no longer one.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The descriptor set is not one.
+    #[error("the descriptor set for reflection is malformed")]
+    Descriptors(#[source] tonic_reflection::server::Error),
+    /// The transport gave up before it was told to stop.
+    #[error("the gRPC transport failed")]
+    Transport(#[from] transport::Error),
+}
+
+/// A gRPC server that is ready to run.
+#[derive(Debug)]
+pub struct Server {
+    routes: Routes,
+    readiness: Readiness,
+    options: Options,
+}
+
+impl Server {
+    /// Adds health and reflection (`v1` and `v1alpha`) to the service's own `routes`, which must hold neither.
+    ///
+    /// `descriptor_set` is the encoded `FileDescriptorSet` of the routes.
+    ///
+    /// # Errors
+    /// When `descriptor_set` is malformed.
+    pub fn new(
+        routes: Routes,
+        descriptor_set: &'static [u8],
+        readiness: Readiness,
+        options: Options,
+    ) -> Result<Self, ServerError> {
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(descriptor_set)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let routes = routes
+            .add_service(readiness.service())
+            .add_service(reflection().build_v1().map_err(ServerError::Descriptors)?)
+            .add_service(
+                reflection()
+                    .build_v1alpha()
+                    .map_err(ServerError::Descriptors)?,
+            );
+        Ok(Self {
+            routes,
+            readiness,
+            options,
+        })
+    }
+
+    /// Serves until `shutdown` resolves, then drains: the health turns to NOT_SERVING, no new connection is
+    /// accepted, clients are sent away (GOAWAY), and running calls have the drain timeout to end.
+    ///
+    /// Calls that are cut off live on until the runtime ends or their connection closes.
+    ///
+    /// # Errors
+    /// When the transport fails.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Drain, ServerError> {
+        // tonic's own socket settings do not reach a listener that was made elsewhere.
+        let incoming = TcpIncoming::from(listener)
+            .with_nodelay(Some(true))
+            .with_keepalive(Some(KEEPALIVE_INTERVAL));
+        let (go_away, told_to_go_away) = oneshot::channel::<()>();
+        let mut serving = pin!(
+            transport::Server::builder()
+                .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+                .http2_max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESET_STREAMS))
+                .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+                .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+                .add_routes(self.routes)
+                .serve_with_incoming_shutdown(incoming, async {
+                    // Dropping the sender is the message.
+                    let _ = told_to_go_away.await;
+                })
+        );
+
+        tokio::select! {
+            ended = &mut serving => {
+                self.readiness.drain();
+                return ended.map(|()| Drain::Complete).map_err(ServerError::from);
+            }
+            () = shutdown => {}
+        }
+
+        let started = Instant::now();
+        let limit = self.options.drain_timeout;
+        tracing::info!(limit_seconds = limit.as_secs_f64(), "draining");
+        self.readiness.drain();
+        drop(go_away);
+        // tonic would wait for the last call without a limit.
+        match time::timeout(limit * 1_000, serving).await {
+            Ok(ended) => {
+                ended?;
+                tracing::info!(seconds = started.elapsed().as_secs_f64(), "drained");
+                Ok(Drain::Complete)
+            }
+            Err(_) => {
+                tracing::warn!(
+                    limit_seconds = limit.as_secs_f64(),
+                    "not drained in time; the calls that still run are cut off"
+                );
+                Ok(Drain::TimedOut)
+            }
+        }
+    }
+}

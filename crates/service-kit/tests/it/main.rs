@@ -1,0 +1,8 @@
+//! The kit as a service uses it: a real server on a port of its own, a real process.
+
+#![allow(clippy::unwrap_used)] // Helpers are tests too, which clippy does not see.
+
+mod drain;
+mod program;
+mod served;
+mod support;

@@ -1,0 +1,154 @@
+//! A server to test with, and a service whose calls last as long as the test wants.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use service_kit::{
+    health::Readiness,
+    server::{Drain, Options, Server, ServerError},
+};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, oneshot},
+    task::JoinHandle,
+};
+use tonic::{
+    Code, Request, Status,
+    body::Body,
+    codegen::{BoxFuture, Service, http},
+    server::NamedService,
+    service::Routes,
+    transport::{Channel, Endpoint},
+};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
+
+/// Longer than anything here takes, shorter than anybody waits.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Fails the test rather than wait for ever.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("it takes too long")
+}
+
+/// Answers every call with ABORTED once it is released.
+#[derive(Clone)]
+pub(crate) struct Slow {
+    /// One permit per call that has come in.
+    pub(crate) entered: Arc<Semaphore>,
+    /// One permit per call that may end.
+    pub(crate) released: Arc<Semaphore>,
+}
+
+impl Slow {
+    pub(crate) fn new() -> Self {
+        Self {
+            entered: Arc::new(Semaphore::new(0)),
+            released: Arc::new(Semaphore::new(0)),
+        }
+    }
+}
+
+impl NamedService for Slow {
+    const NAME: &'static str = "test.v1.Slow";
+}
+
+impl Service<http::Request<Body>> for Slow {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+        let slow = self.clone();
+        Box::pin(async move {
+            slow.entered.add_permits(1);
+            slow.released.acquire().await.unwrap().forget();
+            Ok(Status::aborted("released").into_http())
+        })
+    }
+}
+
+/// A running server, and what it takes to stop it.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) readiness: Readiness,
+    pub(crate) slow: Slow,
+    shutdown: oneshot::Sender<()>,
+    server: JoinHandle<Result<Drain, ServerError>>,
+}
+
+pub(crate) async fn start(drain_timeout: Duration) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let readiness = Readiness::new([Slow::NAME]);
+    let slow = Slow::new();
+    let server = Server::new(
+        Routes::new(slow.clone()),
+        tonic_types::pb::FILE_DESCRIPTOR_SET,
+        readiness.clone(),
+        Options { drain_timeout },
+    )
+    .unwrap();
+    let (shutdown, told) = oneshot::channel();
+    let server = tokio::spawn(server.run(listener, async {
+        let _ = told.await;
+    }));
+    Running {
+        address,
+        readiness,
+        slow,
+        shutdown,
+        server,
+    }
+}
+
+impl Running {
+    pub(crate) async fn connect(&self) -> Channel {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        soon(endpoint.connect()).await.unwrap()
+    }
+
+    /// A call that lasts until it is released. Returns once the server has it.
+    pub(crate) async fn slow_call(&self, channel: Channel) -> JoinHandle<Status> {
+        let call = tokio::spawn(async move {
+            let mut client = tonic::client::Grpc::new(channel);
+            client.ready().await.unwrap();
+            let path = http::uri::PathAndQuery::from_static("/test.v1.Slow/Call");
+            let codec =
+                tonic_prost::ProstCodec::<HealthCheckRequest, HealthCheckResponse>::default();
+            let request = Request::new(HealthCheckRequest::default());
+            client
+                .unary(request, path, codec)
+                .await
+                .expect_err("it never succeeds")
+        });
+        soon(self.slow.entered.acquire()).await.unwrap().forget();
+        call
+    }
+
+    /// Tells the server to stop. Returns what tells how it went.
+    pub(crate) fn stop(self) -> JoinHandle<Result<Drain, ServerError>> {
+        self.shutdown.send(()).unwrap();
+        self.server
+    }
+}
+
+pub(crate) async fn health(channel: Channel, service: &str) -> Result<i32, Code> {
+    let request = HealthCheckRequest {
+        service: service.to_owned(),
+    };
+    let answer = soon(HealthClient::new(channel).check(request)).await;
+    answer
+        .map(|answer| answer.into_inner().status)
+        .map_err(|status| status.code())
+}

@@ -1,0 +1,218 @@
+//! A key space of its own for every test on the shared servers, and private
+//! servers for tests that kill them.
+
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+use wire::{Address, Wire};
+
+/// A lease that a killed test did not give back ends by itself; no test takes
+/// that long.
+const LEASE: Duration = Duration::from_secs(600);
+
+/// How long to wait for a database while other tests hold all of them.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The client numbers databases with one byte.
+const MOST_DATABASES: u32 = 256;
+
+/// A kind of server that the read model must work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Redis as Debian ships it.
+    Redis,
+    /// Its fork.
+    Valkey,
+}
+
+impl Engine {
+    /// The variable that holds the URL of the test server.
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Redis => "CIRCLES_TEST_REDIS_URL",
+            Self::Valkey => "CIRCLES_TEST_VALKEY_URL",
+        }
+    }
+
+    /// What `deploy/local/server` calls it.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Valkey => "valkey",
+        }
+    }
+}
+
+/// An empty logical database that no other test uses, in this process or
+/// another, until this is dropped. Database 0 keeps the leases.
+#[derive(Debug)]
+pub struct RedisDatabase {
+    address: Address,
+    number: u32,
+    lease: String,
+}
+
+impl RedisDatabase {
+    /// Takes a free database on the test server of this kind and empties it.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such server: a test that needs one fails without it.
+    #[must_use]
+    pub fn fresh(engine: Engine) -> Self {
+        let variable = engine.variable();
+        let url = std::env::var(variable)
+            .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `make test`"));
+        let address = Address::parse(&url)
+            .unwrap_or_else(|| panic!("{variable} must be redis://[[user]:password@]host[:port]"));
+        let mut wire = Wire::connect(&address).expect("the Redis test server answers");
+        let databases = wire.command(&["CONFIG", "GET", "databases"]);
+        let databases: u32 = databases
+            .last()
+            .and_then(|number| number.parse().ok())
+            .expect("the Redis test server tells how many databases it has");
+        let lease = Uuid::now_v7().to_string();
+
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            for number in 1..databases.min(MOST_DATABASES) {
+                let key = lease_key(number);
+                let milliseconds = LEASE.as_millis().to_string();
+                let set = ["SET", &key, &lease, "NX", "PX", &milliseconds];
+                if wire.command(&set) == ["OK"] {
+                    wire.command(&["SELECT", &number.to_string()]);
+                    wire.command(&["FLUSHDB"]);
+                    return Self {
+                        address,
+                        number,
+                        lease,
+                    };
+                }
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("all databases of {variable} are leased");
+    }
+
+    /// The URL to connect to it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.address.url(self.number)
+    }
+}
+
+impl Drop for RedisDatabase {
+    fn drop(&mut self) {
+        // Best effort: a server that is gone needs no clean-up, and a lease
+        // that has ended may be another test's by now.
+        let give_back = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
+            redis.call('DEL', KEYS[1]) end";
+        if let Ok(mut wire) = Wire::connect(&self.address) {
+            wire.command(&["EVAL", give_back, "1", &lease_key(self.number), &self.lease]);
+        }
+    }
+}
+
+fn lease_key(number: u32) -> String {
+    format!("circles-test:lease:{number}")
+}
+
+/// A server for one test alone, which may kill it. Stopped when dropped.
+#[derive(Debug)]
+pub struct RedisServer {
+    engine: Engine,
+    arguments: Vec<String>,
+    directory: PathBuf,
+    url: String,
+}
+
+impl RedisServer {
+    /// Starts a server with an empty folder, and waits until it answers.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not start.
+    #[must_use]
+    pub fn start(engine: Engine) -> Self {
+        Self::start_with(engine, &[])
+    }
+
+    /// Starts a server with more arguments, as `["--requirepass", "secret"]`.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not start.
+    #[must_use]
+    pub fn start_with(engine: Engine, arguments: &[&str]) -> Self {
+        let name = format!("circles-test-{}", Uuid::now_v7().simple());
+        let mut server = Self {
+            engine,
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+            directory: std::env::temp_dir().join(name),
+            url: String::new(),
+        };
+        server.url = server.run();
+        server
+    }
+
+    /// The URL to connect to it, of its database 0.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Ends it at once, as a crash would.
+    ///
+    /// # Panics
+    ///
+    /// Where that fails.
+    pub fn kill(&self) {
+        script(&["kill"], &self.directory, &[]).expect("the server can be killed");
+    }
+
+    /// Starts it again with its data, on the same port.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not start, or its port was taken meanwhile.
+    pub fn restart(&self) {
+        assert_eq!(self.run(), self.url, "the server's port was taken");
+    }
+
+    fn run(&self) -> String {
+        let start = ["start", self.engine.kind()];
+        let output = script(&start, &self.directory, &self.arguments)
+            .unwrap_or_else(|error| panic!("{}: {error}", start.join(" ")));
+        output.lines().last().unwrap_or_default().to_owned()
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = script(&["kill"], &self.directory, &[]);
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Runs `deploy/local/server`; its output, or what it complained of.
+fn script(action: &[&str], directory: &Path, arguments: &[String]) -> Result<String, String> {
+    let output = Command::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/local/server"
+    ))
+    .args(action)
+    .arg(directory)
+    .args(arguments)
+    .output()
+    .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}

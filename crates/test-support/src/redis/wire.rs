@@ -1,0 +1,114 @@
+//! The few words of the Redis protocol that leases need. Blocking and without
+//! a runtime, so that a lease can be given back in `drop`.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a server is, and how to get in.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    login: Option<String>,
+    host: String,
+}
+
+impl Address {
+    pub(super) fn parse(url: &str) -> Option<Self> {
+        let rest = url.strip_prefix("redis://")?;
+        let (login, host) = match rest.rsplit_once('@') {
+            Some((login, host)) => (Some(login.to_owned()), host),
+            None => (None, rest),
+        };
+        let host = host.split('/').next().filter(|host| !host.is_empty())?;
+        let host = if host.contains(':') {
+            host.to_owned()
+        } else {
+            format!("{host}:6379")
+        };
+        Some(Self { login, host })
+    }
+
+    pub(super) fn url(&self, database: u32) -> String {
+        let login = self
+            .login
+            .as_ref()
+            .map(|login| format!("{login}@"))
+            .unwrap_or_default();
+        format!("redis://{login}{}/{database}", self.host)
+    }
+}
+
+/// One connection.
+pub(super) struct Wire {
+    reader: BufReader<TcpStream>,
+}
+
+impl Wire {
+    pub(super) fn connect(address: &Address) -> io::Result<Self> {
+        let stream = TcpStream::connect(&address.host)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        let mut wire = Self {
+            reader: BufReader::new(stream),
+        };
+        match address
+            .login
+            .as_deref()
+            .and_then(|login| login.split_once(':'))
+        {
+            Some(("", password)) => drop(wire.exchange(&["AUTH", password])?),
+            Some((user, password)) => drop(wire.exchange(&["AUTH", user, password])?),
+            None => {}
+        }
+        Ok(wire)
+    }
+
+    /// The answer's texts; none for null. An error is printed and answers as null.
+    pub(super) fn command(&mut self, words: &[&str]) -> Vec<String> {
+        self.exchange(words).unwrap_or_else(|error| {
+            eprintln!("{}: {error}", words.first().unwrap_or(&""));
+            Vec::new()
+        })
+    }
+
+    fn exchange(&mut self, words: &[&str]) -> io::Result<Vec<String>> {
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        }
+        self.reader.get_mut().write_all(request.as_bytes())?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> io::Result<Vec<String>> {
+        let mut line = String::new();
+        self.reader.read_line(&mut line)?;
+        let line = line.trim_end();
+        let (kind, rest) = line.split_at_checked(1).unwrap_or_default();
+        let length = || rest.parse::<i64>().map_err(io::Error::other);
+        match kind {
+            "+" | ":" => Ok(vec![rest.to_owned()]),
+            "$" => match usize::try_from(length()?) {
+                Ok(length) => {
+                    // With the line's end.
+                    let mut text = vec![0; length + 2];
+                    self.reader.read_exact(&mut text)?;
+                    text.truncate(length);
+                    Ok(vec![String::from_utf8_lossy(&text).into_owned()])
+                }
+                Err(_) => Ok(Vec::new()),
+            },
+            "*" => {
+                let mut texts = Vec::new();
+                for _ in 0..length()? {
+                    texts.extend(self.answer()?);
+                }
+                Ok(texts)
+            }
+            _ => Err(io::Error::other(format!("the server answered {line:?}"))),
+        }
+    }
+}

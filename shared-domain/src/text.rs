@@ -1,0 +1,71 @@
+//! What the text types have in common: normal form, length, and serde.
+
+use std::sync::Arc;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Why a text was refused. Each text type words it for itself.
+pub(crate) enum Fault {
+    Empty,
+    TooLong { characters: usize },
+    ControlCharacter,
+}
+
+/// Brings a text to Unicode normalization form C without surrounding white
+/// space, and refuses what is then empty, longer than `max` characters, or
+/// holds a control character.
+///
+/// Normalizing comes first: a part of a text in form C is in form C too, so
+/// the outcome is both trimmed and normal, and normalizing it again changes
+/// nothing.
+pub(crate) fn normalize(text: &str, max: usize) -> Result<Arc<str>, Fault> {
+    let normal: String = text.nfc().collect();
+    let trimmed = normal.trim();
+    if trimmed.is_empty() {
+        return Err(Fault::Empty);
+    }
+    let characters = trimmed.chars().count();
+    if characters > max {
+        return Err(Fault::TooLong { characters });
+    }
+    if trimmed.chars().any(char::is_control) {
+        return Err(Fault::ControlCharacter);
+    }
+    Ok(Arc::from(trimmed))
+}
+
+/// Writes a type as its `Display` text and reads it through its own parser, so
+/// that no deserialized value escapes the rules.
+macro_rules! serde_as_text {
+    ($type:ident, $parse:expr, $expecting:literal) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $type;
+
+                    fn expecting(
+                        &self,
+                        formatter: &mut std::fmt::Formatter<'_>,
+                    ) -> std::fmt::Result {
+                        formatter.write_str($expecting)
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$type, E> {
+                        $parse(text).map_err(E::custom)
+                    }
+                }
+
+                deserializer.deserialize_str(Text)
+            }
+        }
+    };
+}
+pub(crate) use serde_as_text;

@@ -1,0 +1,10 @@
+//! The rules, tried through the public interface and without a runtime.
+
+mod decisions;
+mod examples;
+mod history;
+mod properties;
+mod stored_forms;
+mod strategies;
+mod texts_and_ids;
+mod values;
