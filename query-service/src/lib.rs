@@ -1,1 +1,12 @@
-//! Answers queries from the read models.
+//! The query service: answers from the read models in Redis, and from nothing else.
+//!
+//! `grpc` turns requests into domain values; `queries` reads, and waits where a query asks for
+//! a minimal sequence.
+
+pub mod config;
+mod failure;
+mod grpc;
+mod queries;
+mod start;
+
+pub use start::{RunError, run};

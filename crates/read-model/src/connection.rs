@@ -168,8 +168,6 @@ pub(crate) async fn keep_up(client: Client, fault: Arc<Fault>) {
                 ended = &mut run => break ended,
                 Ok((error, _)) = faults.recv() => remember(&fault, error),
                 Ok(_) = connects.recv() => forget(&fault),
-                // Both were overrun by more than they hold; they go on.
-                else => {}
             }
         };
         // The client ends by itself on what it takes for fatal, and when its

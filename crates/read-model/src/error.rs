@@ -73,18 +73,19 @@ impl Error {
     }
 }
 
-/// The code of an error reply. Before version 7 a script hides the code of the
-/// command that failed in it: `ERR Error running script (call to f_..):
-/// @user_script:9: -OOM command not allowed ..`.
+/// The code of an error reply, its first word. Before version 7 a script hides
+/// the code of the command that failed in it: `ERR Error running script (call
+/// to f_..): @user_script:9: -OOM command not allowed ..`.
 fn reply_code(details: &str) -> &str {
-    let reply = if details.starts_with("ERR Error running script") {
-        details
-            .split_once(": -")
-            .map_or(details, |(_, inner)| inner)
-    } else {
-        details
-    };
-    reply.split_whitespace().next().unwrap_or_default()
+    let mut words = details.split_whitespace();
+    let code = words.next().unwrap_or_default();
+    if !details.starts_with("ERR Error running script") {
+        return code;
+    }
+    words
+        .map(|word| word.trim_start_matches('-'))
+        .find(|word| word.bytes().all(|byte| byte.is_ascii_uppercase()))
+        .unwrap_or(code)
 }
 
 /// How a key breaks the contract.
@@ -177,15 +178,17 @@ mod tests {
         for details in [
             "NOPERM this user has no permissions to run the 'evalsha' command",
             "ERR unknown command 'EVALSHA'",
+            "ERR Error running script (call to f_0a): @user_script:9: attempt to call a nil value",
         ] {
             assert!(matches!(sorted(details), Error::Refused(_)), "{details}");
         }
-        assert_eq!(
-            sorted("WRONGTYPE Operation against a key"),
-            Error::Corrupt {
-                key: "k".to_owned(),
-                corruption: Corruption::WrongType
-            }
-        );
+        for details in [
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "ERR Error running script (call to f_0a): @user_script:9: WRONGTYPE Operation",
+        ] {
+            let corruption = Corruption::WrongType;
+            let key = "k".to_owned();
+            assert_eq!(sorted(details), Error::Corrupt { key, corruption });
+        }
     }
 }

@@ -122,8 +122,12 @@ impl Follower {
                 }
         };
         let mut seen = self.seen.clone();
-        match seen.wait_for(enough).await {
-            Ok(look) => look.sequence.clone(),
+        let sequence = seen
+            .wait_for(enough)
+            .await
+            .map(|look| look.sequence.clone());
+        match sequence {
+            Ok(sequence) => sequence,
             // The task lives as long as this.
             Err(_) => std::future::pending().await,
         }

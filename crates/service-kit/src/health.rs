@@ -158,7 +158,7 @@ impl Stream for Statuses {
             let Some(state) = ready!(Pin::new(&mut self.states).poll_next(cx)) else {
                 break;
             };
-            self.over = false;
+            self.over = state == State::Draining;
             let status = if self.known {
                 status_of(state)
             } else {
@@ -174,6 +174,9 @@ impl Stream for Statuses {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
     use tokio_stream::StreamExt as _;
 
     use super::*;
@@ -221,28 +224,31 @@ mod tests {
         readiness.draining().await;
     }
 
+    /// Everything that a watch tells, the end included. A watch that does not end fails the test.
+    async fn told(watch: Statuses) -> Vec<ServingStatus> {
+        let all = watch.map(|answer| answer.unwrap().status()).collect();
+        timeout(Duration::from_secs(5), all)
+            .await
+            .expect("the watch ends")
+    }
+
     #[tokio::test]
     async fn a_watch_tells_changes_and_ends_with_the_drain() {
         let readiness = Readiness::new(["a.v1.A"]);
         let health = HealthService(readiness.clone());
-        let mut known = health.watch(asking("a.v1.A")).await.unwrap().into_inner();
-        let unknown = health.watch(asking("b")).await.unwrap().into_inner();
-        let mut next = async || known.next().await.map(|answer| answer.unwrap().status());
+        let watch = async |service| health.watch(asking(service)).await.unwrap().into_inner();
+        let mut known = watch("a.v1.A").await;
+        let unknown = watch("b").await;
 
-        assert_eq!(next().await, Some(ServingStatus::NotServing));
+        let first = known.next().await.unwrap().unwrap();
+        assert_eq!(first.status(), ServingStatus::NotServing);
         readiness.set(true);
-        assert_eq!(next().await, Some(ServingStatus::Serving));
+        let second = known.next().await.unwrap().unwrap();
+        assert_eq!(second.status(), ServingStatus::Serving);
         readiness.drain();
-        assert_eq!(next().await, Some(ServingStatus::NotServing));
-        assert_eq!(next().await, None);
-
-        let unknown: Vec<_> = unknown
-            .map(|answer| answer.unwrap().status())
-            .collect()
-            .await;
-        assert_eq!(unknown, [ServingStatus::ServiceUnknown]);
-        let late = health.watch(asking("")).await.unwrap().into_inner();
-        let late: Vec<_> = late.map(|answer| answer.unwrap().status()).collect().await;
-        assert_eq!(late, [ServingStatus::NotServing]);
+        assert_eq!(told(known).await, [ServingStatus::NotServing]);
+        assert_eq!(told(unknown).await, [ServingStatus::ServiceUnknown]);
+        let late = watch("").await;
+        assert_eq!(told(late).await, [ServingStatus::NotServing]);
     }
 }

@@ -167,7 +167,7 @@ impl Server {
         self.readiness.drain();
         drop(go_away);
         // tonic would wait for the last call without a limit.
-        match time::timeout(limit * 1_000, serving).await {
+        match time::timeout(limit, serving).await {
             Ok(ended) => {
                 ended?;
                 tracing::info!(seconds = started.elapsed().as_secs_f64(), "drained");
@@ -181,5 +181,39 @@ impl Server {
                 Ok(Drain::TimedOut)
             }
         }
+    }
+
+    /// [`run`](Self::run), while `open` gets ready what the service needs: calls are answered from
+    /// the start, and the health turns to SERVING when `open` is done. Returns what it made, or
+    /// nothing where the shutdown came first.
+    ///
+    /// # Errors
+    ///
+    /// The error of `open`, which ends the serving, or [`ServerError`].
+    pub async fn run_while_opening<T, E: From<ServerError>>(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+        open: impl Future<Output = Result<T, E>>,
+    ) -> Result<Option<T>, E> {
+        let readiness = self.readiness.clone();
+        let mut opened = None;
+        let until = async {
+            let mut shutdown = pin!(shutdown);
+            tokio::select! {
+                () = &mut shutdown => return,
+                result = open => {
+                    let failed = result.is_err();
+                    opened = Some(result);
+                    if failed {
+                        return;
+                    }
+                }
+            }
+            readiness.set(true);
+            shutdown.await;
+        };
+        self.run(listener, until).await?;
+        opened.transpose()
     }
 }

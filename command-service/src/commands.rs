@@ -1,0 +1,145 @@
+//! What a command does, from its values to what is answered.
+
+use event_store::{EventStore, Outcome, StoreError, StoredCircle, Submission, SubmitError, Writer};
+use shared_domain::{
+    Circle, CircleId, Command, EventId, Metadata, RecordedEvent, Refusal, Sequence, Version,
+    decide,
+};
+
+/// How often a command without a version is decided again when others were faster.
+const ATTEMPTS: usize = 20;
+
+/// A command with everything that comes from outside the domain.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// Whom it is about.
+    pub(crate) target: Target,
+    /// What to do.
+    pub(crate) command: Command,
+    /// The id that its event shall have: the client's request id, or a new one.
+    pub(crate) event_id: EventId,
+    /// Who, and on which request.
+    pub(crate) metadata: Metadata,
+}
+
+/// Whom a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The circle that the client named.
+    Named(CircleId),
+    /// A new circle, for which the service made the id.
+    New(CircleId),
+}
+
+impl Target {
+    fn id(self) -> CircleId {
+        match self {
+            Self::Named(id) | Self::New(id) => id,
+        }
+    }
+}
+
+/// The circle after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    pub(crate) circle_id: CircleId,
+    pub(crate) version: Version,
+    pub(crate) sequence: Sequence,
+}
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Rejected {
+    /// The rules.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The request id belongs to another request.
+    #[error("the request_id was used by another request")]
+    RequestIdUsed,
+    /// Others changed the circle every time between our look and our append.
+    #[error("the circle changes too fast")]
+    Contended,
+    /// The log did not take it.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The log could not be read.
+    #[error(transparent)]
+    Load(#[from] StoreError),
+    /// The log holds a circle without a version. No program of ours writes one.
+    #[error("the circle has no version")]
+    NoVersion,
+}
+
+/// Does commands.
+#[derive(Debug)]
+pub(crate) struct Commands {
+    store: EventStore,
+    writer: Writer,
+}
+
+impl Commands {
+    pub(crate) fn new(store: EventStore, writer: Writer) -> Self {
+        Self { store, writer }
+    }
+
+    /// Does a command. Its event is durable when this returns.
+    ///
+    /// Even a command that the present state refuses goes to the log: only there is it certain
+    /// that it is not the repetition of one that was done.
+    pub(crate) async fn execute(&self, order: Order) -> Result<Accepted, Rejected> {
+        let circle_id = order.target.id();
+        let mut basis = match order.target {
+            Target::Named(id) => self.store.load(id).await?,
+            Target::New(_) => StoredCircle::default(),
+        };
+        for _ in 0..ATTEMPTS {
+            let submission = Submission {
+                event_id: order.event_id,
+                circle_id,
+                command: order.command.clone(),
+                basis,
+                metadata: order.metadata.clone(),
+                occurred_at: chrono::Utc::now(),
+            };
+            match self.writer.submit(submission).await? {
+                Outcome::Appended(now) | Outcome::Unchanged(now) => {
+                    let version = now.circle.version().ok_or(Rejected::NoVersion)?;
+                    return Ok(Accepted { circle_id, version, sequence: now.sequence });
+                }
+                Outcome::Refused(refusal) => return Err(refusal.into()),
+                Outcome::Repeated(event) => return self.answer_again(&order, &event).await,
+                Outcome::Stale => basis = self.store.load(circle_id).await?,
+            }
+        }
+        Err(Rejected::Contended)
+    }
+
+    /// Answers a request as it was answered first, if it is the request that made the event:
+    /// then it decides to the same event on the state of that time.
+    async fn answer_again(
+        &self,
+        order: &Order,
+        event: &RecordedEvent,
+    ) -> Result<Accepted, Rejected> {
+        let same_circle = match order.target {
+            Target::Named(id) => id == event.circle_id,
+            Target::New(_) => true,
+        };
+        if !same_circle {
+            return Err(Rejected::RequestIdUsed);
+        }
+        let before = match Version::new(i64::from(event.version.get()) - 1) {
+            Ok(version) => self.store.load_at(event.circle_id, version).await?.circle,
+            // There is no version before the first.
+            Err(_) => Circle::Absent,
+        };
+        if decide(&before, &order.command).as_ref() != Ok(&Some(event.event.clone())) {
+            return Err(Rejected::RequestIdUsed);
+        }
+        Ok(Accepted {
+            circle_id: event.circle_id,
+            version: event.version,
+            sequence: event.sequence,
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! The gRPC interface.
+
+mod convert;
+
+use std::sync::{Arc, OnceLock};
+
+use circles_proto::circles::v1::circle_command_service_server::CircleCommandService;
+use circles_proto::circles::v1::{
+    CreateCircleRequest, CreateCircleResponse, DeleteCircleRequest, DeleteCircleResponse,
+    UpdateCircleRequest, UpdateCircleResponse,
+};
+use tonic::{Request, Response, Status};
+
+use crate::commands::{Accepted, Commands};
+use crate::failure;
+
+/// Answers calls, once there is a log to append to.
+#[derive(Debug)]
+pub(crate) struct CommandService {
+    commands: Arc<OnceLock<Commands>>,
+}
+
+impl CommandService {
+    pub(crate) fn new(commands: Arc<OnceLock<Commands>>) -> Self {
+        Self { commands }
+    }
+
+    async fn execute<T: convert::IntoOrder>(&self, request: Request<T>) -> Result<Accepted, Status> {
+        let order = convert::order(request)?;
+        let commands = self.commands.get().ok_or_else(failure::starting)?;
+        commands.execute(order).await.map_err(|rejected| failure::status(&rejected))
+    }
+}
+
+#[tonic::async_trait]
+impl CircleCommandService for CommandService {
+    #[tracing::instrument(name = "CreateCircle", level = "debug", skip_all)]
+    async fn create_circle(
+        &self,
+        request: Request<CreateCircleRequest>,
+    ) -> Result<Response<CreateCircleResponse>, Status> {
+        let Accepted { circle_id, version, sequence } = self.execute(request).await?;
+        Ok(Response::new(CreateCircleResponse {
+            circle_id: circle_id.to_string(),
+            version: version.get(),
+            sequence: convert::sequence(sequence),
+        }))
+    }
+
+    #[tracing::instrument(name = "UpdateCircle", level = "debug", skip_all)]
+    async fn update_circle(
+        &self,
+        request: Request<UpdateCircleRequest>,
+    ) -> Result<Response<UpdateCircleResponse>, Status> {
+        let Accepted { circle_id, version, sequence } = self.execute(request).await?;
+        Ok(Response::new(UpdateCircleResponse {
+            circle_id: circle_id.to_string(),
+            version: version.get(),
+            sequence: convert::sequence(sequence),
+        }))
+    }
+
+    #[tracing::instrument(name = "DeleteCircle", level = "debug", skip_all)]
+    async fn delete_circle(
+        &self,
+        request: Request<DeleteCircleRequest>,
+    ) -> Result<Response<DeleteCircleResponse>, Status> {
+        let Accepted { circle_id, version, sequence } = self.execute(request).await?;
+        Ok(Response::new(DeleteCircleResponse {
+            circle_id: circle_id.to_string(),
+            version: version.get(),
+            sequence: convert::sequence(sequence),
+        }))
+    }
+}

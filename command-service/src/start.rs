@@ -1,0 +1,133 @@
+//! From a configuration to a running service, and down again.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use circles_proto::FILE_DESCRIPTOR_SET;
+use circles_proto::circles::v1::circle_command_service_server::{
+    CircleCommandServiceServer, SERVICE_NAME,
+};
+use event_store::{EventStore, MigrateError, SetupError, Writer, WriterTask, migrate};
+use service_kit::health::Readiness;
+use service_kit::program::chain;
+use service_kit::server::{Server, ServerError};
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use crate::commands::Commands;
+use crate::config::Config;
+use crate::grpc::CommandService;
+
+/// How long between two looks at a database that is not there yet.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why the service ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The signals of the operating system can't be received.
+    #[error("cannot receive signals")]
+    Signal(#[source] io::Error),
+    /// The address to listen on can't be had.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The gRPC server failed.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The database can't be used as it is set up.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The tables could not be made.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+}
+
+/// Serves on `listener` until `shutdown`, then drains: running calls end, and everything that
+/// was queued is in the log.
+///
+/// The health service answers at once; it turns to SERVING when the database is there.
+///
+/// # Errors
+///
+/// [`RunError`]. A database that is missing is none: it is waited for.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "command-service listens");
+    }
+    let commands = Arc::new(OnceLock::new());
+    let service = CircleCommandServiceServer::new(CommandService::new(Arc::clone(&commands)));
+    let server = Server::new(
+        Routes::new(service),
+        FILE_DESCRIPTOR_SET,
+        Readiness::new([SERVICE_NAME]),
+        config.server.clone(),
+    )?;
+    let task = server.run_while_opening(listener, shutdown, open(&config, commands)).await?;
+    // The server has dropped the service, and with it the writer: what is queued comes to its end.
+    if let Some(task) = task {
+        task.finished().await;
+    }
+    Ok(())
+}
+
+/// Waits for the database, and hands over the commands.
+async fn open(
+    config: &Config,
+    commands: Arc<OnceLock<Commands>>,
+) -> Result<WriterTask, RunError> {
+    let store = loop {
+        match connect(config).await {
+            Ok(store) => break store,
+            Err(error) if passes(&error) => {
+                tracing::warn!(error = %chain(&error), "the database is not ready; waiting");
+                tokio::time::sleep(RETRY).await;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let (writer, task) = Writer::start(store.clone(), config.writer.clone());
+    // Nobody else sets it.
+    let _ = commands.set(Commands::new(store, writer));
+    Ok(task)
+}
+
+async fn connect(config: &Config) -> Result<EventStore, RunError> {
+    if config.migrate_at_start {
+        migrate(config.mysql.expose()).await?;
+    }
+    let store = EventStore::connect(&event_store::Config {
+        max_connections: config.mysql_connections,
+        ..event_store::Config::new(config.mysql.expose())
+    })
+    .await?;
+    store.require_migrated().await?;
+    match store.require_durable().await {
+        Err(SetupError::Unsafe(setting)) if config.allow_unsafe_mysql => {
+            tracing::warn!(%setting, "acknowledged commands may be lost in a crash of MySQL");
+        }
+        other => other?,
+    }
+    Ok(store)
+}
+
+/// Whether the trouble can end without a change of this process's configuration.
+fn passes(error: &RunError) -> bool {
+    match error {
+        RunError::Setup(SetupError::NotMigrated { .. })
+        | RunError::Migrate(MigrateError::Locked) => true,
+        RunError::Setup(SetupError::Store(error))
+        | RunError::Migrate(MigrateError::Store(error)) => error.is_transient(),
+        _ => false,
+    }
+}

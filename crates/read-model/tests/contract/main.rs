@@ -1,0 +1,99 @@
+//! The contract of the read model, held against real servers of both kinds.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod apply;
+mod damage;
+mod economy;
+mod filters;
+mod follow;
+mod outage;
+mod pages;
+mod rig;
+mod setup;
+mod world;
+
+use test_support::redis::Engine;
+
+/// Makes every test twice: in a module for each engine, so that a run can skip
+/// the engine that it does not have.
+macro_rules! on_both_engines {
+    ($($module:ident { $($test:ident),+ $(,)? })+) => {
+        mod redis {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$module::$test(super::Engine::Redis).await;
+                }
+            )+)+
+        }
+        mod valkey {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$module::$test(super::Engine::Valkey).await;
+                }
+            )+)+
+        }
+    };
+}
+
+on_both_engines! {
+    apply {
+        a_batch_is_written_whole_and_found_again,
+        only_the_expected_checkpoint_lets_a_batch_in,
+        a_batch_sent_again_changes_nothing,
+        of_two_racing_projections_each_batch_counts_once,
+        a_thousand_changes_fit_into_a_batch,
+        a_deleted_circle_leaves_nothing_behind,
+        only_an_absent_checkpoint_is_initialized,
+        nothing_is_read_from_a_read_model_that_was_never_built,
+        keys_are_those_of_the_contract,
+    }
+    pages {
+        every_order_and_direction_lists_all_circles_in_order,
+        changes_between_pages_neither_skip_nor_repeat_what_did_not_move,
+        the_last_page_has_no_successor,
+        a_position_of_another_order_is_refused,
+    }
+    filters {
+        every_filter_finds_what_it_should_in_every_order,
+        a_prefix_ends_where_its_characters_end,
+        a_filter_that_passes_few_gives_short_pages,
+        looking_at_exactly_all_circles_ends_the_list,
+    }
+    damage {
+        a_damaged_document_is_named,
+        a_document_that_looks_like_a_message_harms_nobody_else,
+        an_index_that_disagrees_is_named,
+        an_update_of_a_circle_that_is_not_listed_writes_nothing,
+        an_index_of_another_type_fails_before_anything_is_written,
+        a_damaged_checkpoint_is_named,
+    }
+    follow {
+        a_hint_alone_brings_news,
+        a_lost_hint_is_made_up_for,
+        a_checkpoint_that_goes_back_is_not_waited_past,
+        many_waiters_look_together,
+        what_waiting_does_not_cure_is_answered,
+    }
+    outage {
+        a_server_that_is_down_at_the_start_is_waited_for,
+        all_goes_on_after_a_crash_of_the_server,
+        a_crash_under_a_full_queue_does_not_end_the_connection,
+        a_server_that_cannot_write_now_is_transient,
+    }
+    setup {
+        a_server_that_evicts_is_refused,
+        a_server_that_does_not_tell_is_accepted,
+        missing_credentials_are_not_taken_for_an_outage,
+    }
+    economy {
+        every_operation_is_one_command,
+        nobody_asks_while_nobody_waits,
+    }
+}

@@ -1,0 +1,181 @@
+//! A read model to try, and what looks behind its scenes.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use fred::clients::Client;
+use fred::interfaces::ClientLike;
+use fred::types::config::Config as PeekConfig;
+use fred::types::{Builder, CustomCommand, FromValue, Value};
+use read_model::{
+    Config, Connection, Document, Follower, ListQuery, Outcome, Page, Projection, Reader,
+};
+use test_support::redis::{Engine, RedisDatabase, RedisServer};
+
+use crate::world::World;
+
+/// What a condition has to come true. Much more than any needs.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A read model on a server of type `S`, and the world that it should show.
+pub(crate) struct Rig<S> {
+    pub(crate) server: S,
+    pub(crate) url: String,
+    pub(crate) connection: Connection,
+    pub(crate) projection: Projection,
+    pub(crate) reader: Reader,
+    pub(crate) world: World,
+}
+
+/// An empty, built read model in a database of the shared server.
+pub(crate) async fn shared(engine: Engine) -> Rig<RedisDatabase> {
+    let rig = unbuilt(engine);
+    assert!(rig.projection.initialize().await.unwrap());
+    rig
+}
+
+/// A database of the shared server without a read model.
+pub(crate) fn unbuilt(engine: Engine) -> Rig<RedisDatabase> {
+    let server = RedisDatabase::fresh(engine);
+    let url = server.url();
+    Rig::new(server, url)
+}
+
+/// An empty, built read model on a server of its own.
+pub(crate) async fn private(engine: Engine) -> Rig<RedisServer> {
+    let server = RedisServer::start(engine);
+    let url = server.url().to_owned();
+    let rig = Rig::new(server, url);
+    assert!(rig.projection.initialize().await.unwrap());
+    rig
+}
+
+/// A configuration that does not keep a test of an outage waiting.
+pub(crate) fn config(url: &str) -> Config {
+    let mut config = Config::new(url);
+    config.command_timeout = Duration::from_secs(1);
+    config
+}
+
+impl<S> Rig<S> {
+    fn new(server: S, url: String) -> Self {
+        let connection = Connection::open(&config(&url)).unwrap();
+        Self {
+            server,
+            url,
+            projection: Projection::new(connection.clone()),
+            reader: Reader::new(connection.clone()),
+            connection,
+            world: World::empty(),
+        }
+    }
+
+    /// Brings what happened in the world into the read model.
+    pub(crate) async fn catch_up(&mut self) {
+        let expected = self.projection.checkpoint().await.unwrap().unwrap();
+        let batch = self.world.batch();
+        let outcome = self.projection.apply(&expected, &batch).await;
+        assert_eq!(outcome, Ok(Outcome::Applied));
+    }
+
+    /// Reads a list to its end, page by page.
+    pub(crate) async fn walk(&self, query: &ListQuery) -> Vec<Document> {
+        let mut query = query.clone();
+        let mut listed = Vec::new();
+        loop {
+            let Page {
+                documents, next, ..
+            } = self.reader.list(&query).await.unwrap();
+            assert!(documents.len() <= query.limit as usize);
+            listed.extend(documents);
+            match next {
+                Some(next) => query.after = Some(next),
+                None => return listed,
+            }
+        }
+    }
+
+    pub(crate) fn follow(&self) -> Follower {
+        Follower::start(self.connection.clone()).unwrap()
+    }
+
+    /// A bare client, to see and to damage what is stored.
+    pub(crate) async fn peek(&self) -> Peek {
+        Peek::at(&self.url).await
+    }
+}
+
+pub(crate) struct Peek(Client);
+
+impl Peek {
+    pub(crate) async fn at(url: &str) -> Self {
+        let config = PeekConfig::from_url(url).unwrap();
+        let client = Builder::from_config(config).build().unwrap();
+        client.init().await.unwrap();
+        Self(client)
+    }
+
+    /// Sends a command of one word and its arguments.
+    pub(crate) async fn send<T: FromValue>(&self, command: &'static str, arguments: &[&str]) -> T {
+        let command = CustomCommand::new_static(command, None, false);
+        let arguments: Vec<Value> = arguments.iter().map(|text| Value::from(*text)).collect();
+        self.0.custom(command, arguments).await.unwrap()
+    }
+
+    pub(crate) async fn count_keys(&self) -> usize {
+        self.send("DBSIZE", &[]).await
+    }
+
+    /// How often each command was called since the last call of this, whoever
+    /// called it, without those that look and that set up connections.
+    pub(crate) async fn take_calls(&self) -> Vec<(String, u64)> {
+        let stats: String = self.send("INFO", &["commandstats"]).await;
+        let () = self.send("CONFIG", &["RESETSTAT"]).await;
+        let silent = [
+            "info",
+            "config|resetstat",
+            "ping",
+            "select",
+            "client|id",
+            "client|setname",
+        ];
+        let mut calls: Vec<_> = stats
+            .lines()
+            .filter_map(|line| {
+                let (command, figures) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+                let (calls, _) = figures.split_once(',')?;
+                Some((command.to_owned(), calls.parse().unwrap()))
+            })
+            .filter(|(command, _)| !silent.contains(&command.as_str()))
+            .collect();
+        calls.sort();
+        calls
+    }
+}
+
+impl Drop for Peek {
+    fn drop(&mut self) {
+        let client = self.0.clone();
+        tokio::spawn(async move { client.quit().await });
+    }
+}
+
+/// Tries until the condition holds.
+pub(crate) async fn eventually<F: Future<Output = bool>>(
+    what: &str,
+    mut condition: impl FnMut() -> F,
+) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < DEADLINE, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits for a future that must end.
+pub(crate) async fn in_time<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("in vain: {what}"),
+    }
+}

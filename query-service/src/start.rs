@@ -1,0 +1,75 @@
+//! From a configuration to a running service, and down again.
+
+use std::io;
+use std::net::SocketAddr;
+
+use circles_proto::FILE_DESCRIPTOR_SET;
+use circles_proto::circles::v1::circle_query_service_server::{
+    CircleQueryServiceServer, SERVICE_NAME,
+};
+use read_model::{Connection, Follower, Reader, SetupError};
+use service_kit::health::Readiness;
+use service_kit::server::{Server, ServerError};
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use crate::config::Config;
+use crate::grpc::QueryService;
+use crate::queries::Queries;
+
+/// Why the service ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The signals of the operating system can't be received.
+    #[error("cannot receive signals")]
+    Signal(#[source] io::Error),
+    /// The address to listen on can't be had.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The gRPC server failed.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// Redis can't be used as it is set up.
+    #[error(transparent)]
+    ReadModel(#[from] SetupError),
+}
+
+/// Serves on `listener` until `shutdown`, then lets running calls end.
+///
+/// The health service answers at once; it turns to SERVING when Redis is there.
+///
+/// # Errors
+///
+/// [`RunError`]. A Redis that is missing is none: it is waited for.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "query-service listens");
+    }
+    let mut redis = read_model::Config::new(config.redis.expose());
+    redis.pool_size = config.redis_connections;
+    let redis = Connection::open(&redis)?;
+    let follower = Follower::start(redis.clone())?;
+    let queries = Queries::new(Reader::new(redis.clone()), follower, config.max_wait);
+    let server = Server::new(
+        Routes::new(CircleQueryServiceServer::new(QueryService::new(queries))),
+        FILE_DESCRIPTOR_SET,
+        Readiness::new([SERVICE_NAME]),
+        config.server,
+    )?;
+    let opening = async {
+        redis.connected().await.map_err(SetupError::Redis)?;
+        Ok::<_, RunError>(())
+    };
+    server.run_while_opening(listener, shutdown, opening).await?;
+    Ok(())
+}
