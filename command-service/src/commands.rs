@@ -2,8 +2,7 @@
 
 use event_store::{EventStore, Outcome, StoreError, StoredCircle, Submission, SubmitError, Writer};
 use shared_domain::{
-    Circle, CircleId, Command, EventId, Metadata, RecordedEvent, Refusal, Sequence, Version,
-    decide,
+    Circle, CircleId, Command, EventId, Metadata, RecordedEvent, Refusal, Sequence, Version, decide,
 };
 
 /// How often a command without a version is decided again when others were faster.
@@ -104,7 +103,11 @@ impl Commands {
             match self.writer.submit(submission).await? {
                 Outcome::Appended(now) | Outcome::Unchanged(now) => {
                     let version = now.circle.version().ok_or(Rejected::NoVersion)?;
-                    return Ok(Accepted { circle_id, version, sequence: now.sequence });
+                    return Ok(Accepted {
+                        circle_id,
+                        version,
+                        sequence: now.sequence,
+                    });
                 }
                 Outcome::Refused(refusal) => return Err(refusal.into()),
                 Outcome::Repeated(event) => return self.answer_again(&order, &event).await,

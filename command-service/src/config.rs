@@ -63,12 +63,18 @@ impl Config {
         let default = Self::new("");
         let listen = LISTEN(reader);
         let mysql = Self::read_mysql_url(reader);
-        let mysql_connections =
-            reader.or(MYSQL_CONNECTIONS, parse::integer(2..=1_000), default.mysql_connections);
+        let mysql_connections = reader.or(
+            MYSQL_CONNECTIONS,
+            parse::integer(2..=1_000),
+            default.mysql_connections,
+        );
         let allow_unsafe_mysql = reader.or(ALLOW_UNSAFE_MYSQL, parse::boolean, false);
         let migrate_at_start = reader.or(MIGRATE_AT_START, parse::boolean, false);
-        let queue =
-            reader.or(QUEUE_SIZE, parse::integer(1..=1_000_000), default.writer.queue);
+        let queue = reader.or(
+            QUEUE_SIZE,
+            parse::integer(1..=1_000_000),
+            default.writer.queue,
+        );
         // Above this the parameter of one statement nears max_allowed_packet.
         let batch = reader.or(BATCH_SIZE, parse::integer(1..=4_096), default.writer.batch);
         let snapshot_interval = reader.or(

@@ -31,7 +31,11 @@ pub(crate) fn status(rejected: &Rejected) -> Status {
             .retry_after(AFTER_FULL)
             .build(),
         Rejected::Submit(SubmitError::QueueFull) => DOMAIN
-            .failure(Code::ResourceExhausted, "QUEUE_FULL", "too many commands are waiting")
+            .failure(
+                Code::ResourceExhausted,
+                "QUEUE_FULL",
+                "too many commands are waiting",
+            )
             .retry_after(AFTER_FULL)
             .build(),
         Rejected::Submit(SubmitError::Closed) => unavailable("DRAINING", "the service is draining"),
@@ -42,7 +46,10 @@ pub(crate) fn status(rejected: &Rejected) -> Status {
         ),
         Rejected::Load(error @ StoreError::Unavailable(_)) => {
             tracing::warn!(error = %chain(error), "circle not loaded");
-            unavailable("LOG_UNAVAILABLE", "the event log can't be reached; nothing was done")
+            unavailable(
+                "LOG_UNAVAILABLE",
+                "the event log can't be reached; nothing was done",
+            )
         }
         // The writer has logged the cause.
         Rejected::Submit(SubmitError::Failed) => DOMAIN.internal(),
@@ -59,7 +66,10 @@ pub(crate) fn starting() -> Status {
 }
 
 fn unavailable(reason: &'static str, message: &'static str) -> Status {
-    DOMAIN.failure(Code::Unavailable, reason, message).retry_after(AFTER_OUTAGE).build()
+    DOMAIN
+        .failure(Code::Unavailable, reason, message)
+        .retry_after(AFTER_OUTAGE)
+        .build()
 }
 
 fn refused(refusal: Refusal) -> Status {

@@ -73,7 +73,9 @@ pub async fn run(
         Readiness::new([SERVICE_NAME]),
         config.server.clone(),
     )?;
-    let task = server.run_while_opening(listener, shutdown, open(&config, commands)).await?;
+    let task = server
+        .run_while_opening(listener, shutdown, open(&config, commands))
+        .await?;
     // The server has dropped the service, and with it the writer: what is queued comes to its end.
     if let Some(task) = task {
         task.finished().await;
@@ -82,10 +84,7 @@ pub async fn run(
 }
 
 /// Waits for the database, and hands over the commands.
-async fn open(
-    config: &Config,
-    commands: Arc<OnceLock<Commands>>,
-) -> Result<WriterTask, RunError> {
+async fn open(config: &Config, commands: Arc<OnceLock<Commands>>) -> Result<WriterTask, RunError> {
     let store = loop {
         match connect(config).await {
             Ok(store) => break store,

@@ -26,6 +26,9 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let shutdown = shutdown::signal().map_err(RunError::Signal)?;
     let listener = TcpListener::bind(config.listen)
         .await
-        .map_err(|source| RunError::Bind { address: config.listen, source })?;
+        .map_err(|source| RunError::Bind {
+            address: config.listen,
+            source,
+        })?;
     run(config, listener, shutdown).await
 }

@@ -53,8 +53,11 @@ impl Config {
         let default = Self::new("");
         let listen = LISTEN(reader);
         let redis = reader.secret(REDIS_URL, Secret::parse);
-        let redis_connections =
-            reader.or(REDIS_CONNECTIONS, parse::integer(1..=64), default.redis_connections);
+        let redis_connections = reader.or(
+            REDIS_CONNECTIONS,
+            parse::integer(1..=64),
+            default.redis_connections,
+        );
         let bounds = Duration::from_millis(1)..=Duration::from_secs(300);
         let max_wait = reader.or(MAX_WAIT, parse::duration_within(bounds), default.max_wait);
         let server = server::Options::read(reader);

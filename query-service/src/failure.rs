@@ -22,29 +22,43 @@ const AFTER_LAG: Duration = Duration::from_millis(200);
 pub(crate) fn status(failed: &Failed) -> Status {
     match failed {
         Failed::DeadlineExceeded(_) => DOMAIN
-            .failure(Code::DeadlineExceeded, "MIN_SEQUENCE_NOT_REACHED", failed.to_string())
+            .failure(
+                Code::DeadlineExceeded,
+                "MIN_SEQUENCE_NOT_REACHED",
+                failed.to_string(),
+            )
             .build(),
         Failed::NotReached(_) => DOMAIN
-            .failure(Code::Unavailable, "MIN_SEQUENCE_NOT_REACHED", failed.to_string())
+            .failure(
+                Code::Unavailable,
+                "MIN_SEQUENCE_NOT_REACHED",
+                failed.to_string(),
+            )
             .retry_after(AFTER_LAG)
             .build(),
         Failed::Read(error @ Error::Unreachable(_)) => {
             tracing::warn!(error = %chain(error), "query failed");
             DOMAIN
-                .failure(Code::Unavailable, "READ_MODEL_UNAVAILABLE", "the read model can't be reached")
+                .failure(
+                    Code::Unavailable,
+                    "READ_MODEL_UNAVAILABLE",
+                    "the read model can't be reached",
+                )
                 .retry_after(AFTER_OUTAGE)
                 .build()
         }
         Failed::Read(Error::NotBuilt) => DOMAIN
-            .failure(Code::Unavailable, "READ_MODEL_NOT_BUILT", "the read model is not built yet")
+            .failure(
+                Code::Unavailable,
+                "READ_MODEL_NOT_BUILT",
+                "the read model is not built yet",
+            )
             .retry_after(AFTER_OUTAGE)
             .build(),
-        Failed::Read(Error::ForeignPosition) => {
-            DOMAIN.invalid_fields(vec![FieldViolation::new(
-                "page_token",
-                "is invalid: it was given for another list",
-            )])
-        }
+        Failed::Read(Error::ForeignPosition) => DOMAIN.invalid_fields(vec![FieldViolation::new(
+            "page_token",
+            "it was given for another list",
+        )]),
         Failed::Read(error @ (Error::Corrupt { .. } | Error::Refused(_))) => {
             tracing::error!(error = %chain(error), "query failed");
             DOMAIN.internal()
@@ -54,5 +68,11 @@ pub(crate) fn status(failed: &Failed) -> Status {
 
 /// The status for a circle that is not there.
 pub(crate) fn not_found() -> Status {
-    DOMAIN.failure(Code::NotFound, "CIRCLE_NOT_FOUND", "there is no such circle").build()
+    DOMAIN
+        .failure(
+            Code::NotFound,
+            "CIRCLE_NOT_FOUND",
+            "there is no such circle",
+        )
+        .build()
 }

@@ -58,7 +58,11 @@ pub(crate) struct Queries {
 
 impl Queries {
     pub(crate) fn new(reader: Reader, follower: Follower, max_wait: Duration) -> Self {
-        Self { reader, follower, max_wait }
+        Self {
+            reader,
+            follower,
+            max_wait,
+        }
     }
 
     pub(crate) async fn get(
@@ -74,7 +78,8 @@ impl Queries {
         ids: &[CircleId],
         wait: Wait,
     ) -> Result<Found<Vec<Option<Document>>>, Failed> {
-        self.recent_enough(wait, || self.reader.batch_get(ids)).await
+        self.recent_enough(wait, || self.reader.batch_get(ids))
+            .await
     }
 
     pub(crate) async fn list(&self, query: &ListQuery, wait: Wait) -> Result<Page, Failed> {
@@ -96,9 +101,10 @@ impl Queries {
             return Ok(answer);
         }
         let (limit, too_late) = match wait.timeout {
-            Some(timeout) if timeout <= self.max_wait => {
-                (timeout.saturating_sub(MARGIN), Failed::DeadlineExceeded(wait.min))
-            }
+            Some(timeout) if timeout <= self.max_wait => (
+                timeout.saturating_sub(MARGIN),
+                Failed::DeadlineExceeded(wait.min),
+            ),
             _ => (self.max_wait, Failed::NotReached(wait.min)),
         };
         let patiently = async {
@@ -111,6 +117,8 @@ impl Queries {
                 }
             }
         };
-        tokio::time::timeout_at(Instant::now() + limit, patiently).await.unwrap_or(Err(too_late))
+        tokio::time::timeout_at(Instant::now() + limit, patiently)
+            .await
+            .unwrap_or(Err(too_late))
     }
 }

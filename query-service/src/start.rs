@@ -70,6 +70,8 @@ pub async fn run(
         redis.connected().await.map_err(SetupError::Redis)?;
         Ok::<_, RunError>(())
     };
-    server.run_while_opening(listener, shutdown, opening).await?;
+    server
+        .run_while_opening(listener, shutdown, opening)
+        .await?;
     Ok(())
 }

@@ -43,7 +43,10 @@ impl NamePrefix {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidNamePrefix {
     /// It is longer than a name can be.
-    #[error("a name has at most {} characters, this has {characters}", CircleName::MAX_CHARACTERS)]
+    #[error(
+        "a name has at most {} characters, this has {characters}",
+        CircleName::MAX_CHARACTERS
+    )]
     TooLong {
         /// How many characters it has.
         characters: usize,

@@ -32,7 +32,11 @@ pub(crate) fn order<T: IntoOrder>(request: Request<T>) -> Result<Order, Status> 
         target,
         command,
         event_id: request_id.unwrap_or_else(|| EventId::from_uuid(Uuid::now_v7())),
-        metadata: Metadata { traceparent, actor: None, request_id },
+        metadata: Metadata {
+            traceparent,
+            actor: None,
+            request_id,
+        },
     })
 }
 
@@ -54,7 +58,8 @@ impl Fields {
         match result {
             Ok(value) => Some(value),
             Err(rule) => {
-                self.violations.push(FieldViolation::new(field, format!("is invalid: {rule}")));
+                self.violations
+                    .push(FieldViolation::new(field, rule.to_string()));
                 None
             }
         }
@@ -90,10 +95,12 @@ impl IntoOrder for CreateCircleRequest {
     fn into_order(self, fields: &mut Fields) -> Option<(Target, Command, Option<EventId>)> {
         let name = fields.check("name", CircleName::new(&self.name));
         let capacity = fields.check("capacity", Capacity::new(self.capacity.into()));
-        let named =
-            fields.check_optional("circle_id", self.circle_id, |id| CircleId::parse(&id));
+        let named = fields.check_optional("circle_id", self.circle_id, |id| CircleId::parse(&id));
         let request_id = fields.request_id(self.request_id);
-        let command = Command::Create { name: name?, capacity: capacity? };
+        let command = Command::Create {
+            name: name?,
+            capacity: capacity?,
+        };
         let target = match named? {
             Some(id) => Target::Named(id),
             None => Target::New(CircleId::from_uuid(Uuid::now_v7())),
@@ -118,7 +125,11 @@ impl IntoOrder for UpdateCircleRequest {
         let expected = fields.version(self.version);
         let request_id = fields.request_id(self.request_id);
         changes?;
-        let command = Command::Update { name: name?, capacity: capacity?, expected: expected? };
+        let command = Command::Update {
+            name: name?,
+            capacity: capacity?,
+            expected: expected?,
+        };
         Some((Target::Named(id?), command, request_id?))
     }
 }
@@ -129,10 +140,12 @@ impl IntoOrder for DeleteCircleRequest {
         let expected = fields.version(self.version);
         // Many clients send an empty text for no text.
         let reason = self.reason.filter(|reason| !reason.is_empty());
-        let reason =
-            fields.check_optional("reason", reason, |reason| DeletionReason::new(&reason));
+        let reason = fields.check_optional("reason", reason, |reason| DeletionReason::new(&reason));
         let request_id = fields.request_id(self.request_id);
-        let command = Command::Delete { reason: reason?, expected: expected? };
+        let command = Command::Delete {
+            reason: reason?,
+            expected: expected?,
+        };
         Some((Target::Named(id?), command, request_id?))
     }
 }

@@ -25,10 +25,16 @@ impl CommandService {
         Self { commands }
     }
 
-    async fn execute<T: convert::IntoOrder>(&self, request: Request<T>) -> Result<Accepted, Status> {
+    async fn execute<T: convert::IntoOrder>(
+        &self,
+        request: Request<T>,
+    ) -> Result<Accepted, Status> {
         let order = convert::order(request)?;
         let commands = self.commands.get().ok_or_else(failure::starting)?;
-        commands.execute(order).await.map_err(|rejected| failure::status(&rejected))
+        commands
+            .execute(order)
+            .await
+            .map_err(|rejected| failure::status(&rejected))
     }
 }
 
@@ -39,7 +45,11 @@ impl CircleCommandService for CommandService {
         &self,
         request: Request<CreateCircleRequest>,
     ) -> Result<Response<CreateCircleResponse>, Status> {
-        let Accepted { circle_id, version, sequence } = self.execute(request).await?;
+        let Accepted {
+            circle_id,
+            version,
+            sequence,
+        } = self.execute(request).await?;
         Ok(Response::new(CreateCircleResponse {
             circle_id: circle_id.to_string(),
             version: version.get(),
@@ -52,7 +62,11 @@ impl CircleCommandService for CommandService {
         &self,
         request: Request<UpdateCircleRequest>,
     ) -> Result<Response<UpdateCircleResponse>, Status> {
-        let Accepted { circle_id, version, sequence } = self.execute(request).await?;
+        let Accepted {
+            circle_id,
+            version,
+            sequence,
+        } = self.execute(request).await?;
         Ok(Response::new(UpdateCircleResponse {
             circle_id: circle_id.to_string(),
             version: version.get(),
@@ -65,7 +79,11 @@ impl CircleCommandService for CommandService {
         &self,
         request: Request<DeleteCircleRequest>,
     ) -> Result<Response<DeleteCircleResponse>, Status> {
-        let Accepted { circle_id, version, sequence } = self.execute(request).await?;
+        let Accepted {
+            circle_id,
+            version,
+            sequence,
+        } = self.execute(request).await?;
         Ok(Response::new(DeleteCircleResponse {
             circle_id: circle_id.to_string(),
             version: version.get(),

@@ -145,7 +145,7 @@ fn starting_with(first: &str, last: &str) -> (Vec<u8>, Vec<u8>) {
 fn behind(place: &Place) -> Vec<u8> {
     match place {
         // Behind every capacity that the entry can have.
-        Place::Name(place) => bound(b'(', place, &[0]),
+        Place::Name(place) => bound(b'(', place, &[0, LAST]),
         Place::Capacity(place) => bound(b'(', place, b""),
         Place::CreateTime(sequence) => bound(b'(', &sequence.to_string(), b""),
     }

@@ -61,7 +61,7 @@ impl Domain {
         for (index, violation) in violations.iter().enumerate() {
             message.push_str(if index == 0 { "" } else { "; " });
             message.push_str(&violation.field);
-            message.push(' ');
+            message.push_str(": ");
             message.push_str(&violation.description);
         }
         if count > MAX_VIOLATIONS {
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(
             status.message(),
-            "invalid: name must not be empty; capacity must be at least 3"
+            "invalid: name: must not be empty; capacity: must be at least 3"
         );
         let request = status.get_details_bad_request().unwrap();
         let fields: Vec<_> = request

@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Display;
 
 use circles_proto::circles::v1::{
-    BatchGetCirclesRequest, Circle, CircleFilter, CircleOrder, GetCircleRequest,
-    ListCirclesRequest,
+    BatchGetCirclesRequest, Circle, CircleFilter, CircleOrder, GetCircleRequest, ListCirclesRequest,
 };
 use read_model::{Document, ListQuery, Order};
 use service_kit::deadline;
@@ -71,7 +70,10 @@ pub(crate) fn list(request: &Request<ListCirclesRequest>) -> Result<(ListQuery, 
     };
     let order = match CircleOrder::try_from(message.order_by) {
         Ok(order) => Some(order_of(order)),
-        Err(_) => fields.fail("order_by", format!("there is no order {}", message.order_by)),
+        Err(_) => fields.fail(
+            "order_by",
+            format!("there is no order {}", message.order_by),
+        ),
     };
     let no_filter = CircleFilter::default();
     let filter = message.filter.as_ref().unwrap_or(&no_filter);
@@ -84,19 +86,23 @@ pub(crate) fn list(request: &Request<ListCirclesRequest>) -> Result<(ListQuery, 
             format!("it must not be above max_capacity, and {least} is above {most}"),
         );
     }
-    let query = limit.zip(order).zip(prefix).map(|((limit, (order, descending)), prefix)| {
-        ListQuery {
+    let query = limit
+        .zip(order)
+        .zip(prefix)
+        .map(|((limit, (order, descending)), prefix)| ListQuery {
             descending,
             name_prefix: prefix.as_str().to_owned(),
             min_capacity: filter.min_capacity,
             max_capacity: filter.max_capacity,
             ..ListQuery::new(order, limit)
-        }
-    });
+        });
     // A token can only be held against a list that is known.
     let query = match query {
         Some(mut query) if !message.page_token.is_empty() => {
-            let after = fields.check("page_token", page_token::decode(&query, &message.page_token));
+            let after = fields.check(
+                "page_token",
+                page_token::decode(&query, &message.page_token),
+            );
             query.after = after;
             Some(query)
         }
@@ -130,7 +136,8 @@ impl Fields {
     }
 
     fn fail<T>(&mut self, field: &str, rule: impl Display) -> Option<T> {
-        self.violations.push(FieldViolation::new(field, format!("is invalid: {rule}")));
+        self.violations
+            .push(FieldViolation::new(field, rule.to_string()));
         None
     }
 
@@ -152,7 +159,10 @@ impl Fields {
     fn wait(&mut self, min_sequence: Option<i64>, metadata: &MetadataMap) -> Option<Wait> {
         let timeout = deadline::timeout(metadata);
         match u64::try_from(min_sequence.unwrap_or_default()) {
-            Ok(min) => Some(Wait { min: Sequence::new(min), timeout }),
+            Ok(min) => Some(Wait {
+                min: Sequence::new(min),
+                timeout,
+            }),
             Err(_) => self.fail("min_sequence", "a sequence is not negative"),
         }
     }

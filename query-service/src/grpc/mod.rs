@@ -33,8 +33,11 @@ impl CircleQueryService for QueryService {
         request: Request<GetCircleRequest>,
     ) -> Result<Response<GetCircleResponse>, Status> {
         let (id, wait) = convert::get(&request)?;
-        let Found { value, sequence } =
-            self.queries.get(id, wait).await.map_err(|failed| failure::status(&failed))?;
+        let Found { value, sequence } = self
+            .queries
+            .get(id, wait)
+            .await
+            .map_err(|failed| failure::status(&failed))?;
         Ok(Response::new(GetCircleResponse {
             circle: Some(convert::circle(value.ok_or_else(failure::not_found)?)),
             sequence: convert::sequence(sequence),
@@ -47,8 +50,11 @@ impl CircleQueryService for QueryService {
         request: Request<BatchGetCirclesRequest>,
     ) -> Result<Response<BatchGetCirclesResponse>, Status> {
         let (ids, wait) = convert::batch_get(&request)?;
-        let Found { value, sequence } =
-            self.queries.batch_get(&ids, wait).await.map_err(|failed| failure::status(&failed))?;
+        let Found { value, sequence } = self
+            .queries
+            .batch_get(&ids, wait)
+            .await
+            .map_err(|failed| failure::status(&failed))?;
         let mut response = BatchGetCirclesResponse {
             sequence: convert::sequence(sequence),
             ..BatchGetCirclesResponse::default()
@@ -68,10 +74,15 @@ impl CircleQueryService for QueryService {
         request: Request<ListCirclesRequest>,
     ) -> Result<Response<ListCirclesResponse>, Status> {
         let (query, wait) = convert::list(&request)?;
-        let page =
-            self.queries.list(&query, wait).await.map_err(|failed| failure::status(&failed))?;
-        let next_page_token =
-            page.next.map(|next| page_token::encode(&query, &next)).unwrap_or_default();
+        let page = self
+            .queries
+            .list(&query, wait)
+            .await
+            .map_err(|failed| failure::status(&failed))?;
+        let next_page_token = page
+            .next
+            .map(|next| page_token::encode(&query, &next))
+            .unwrap_or_default();
         Ok(Response::new(ListCirclesResponse {
             circles: page.documents.into_iter().map(convert::circle).collect(),
             next_page_token,

@@ -78,10 +78,13 @@ pub(crate) fn decode(query: &ListQuery, token: &str) -> Result<Position, Invalid
     if token.len() > MAX_LENGTH {
         return Err(InvalidToken::Malformed);
     }
-    let json = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| InvalidToken::Malformed)?;
+    let json = BASE64_URL_SAFE_NO_PAD
+        .decode(token)
+        .map_err(|_| InvalidToken::Malformed)?;
     let token: Token<'_> = serde_json::from_slice(&json).map_err(|_| InvalidToken::Malformed)?;
-    let after =
-        BASE64_URL_SAFE_NO_PAD.decode(&token.after).map_err(|_| InvalidToken::Malformed)?;
+    let after = BASE64_URL_SAFE_NO_PAD
+        .decode(&token.after)
+        .map_err(|_| InvalidToken::Malformed)?;
     let after = Position::from_bytes(&after).map_err(|_| InvalidToken::Malformed)?;
     if !token.is_for(query) {
         return Err(InvalidToken::OtherList);
@@ -94,8 +97,12 @@ mod tests {
     use super::*;
 
     fn position() -> Position {
-        Position::from_bytes("nchess\0 01890000-0000-7000-8000-000000000001".replace(' ', "").as_bytes())
-            .unwrap()
+        Position::from_bytes(
+            "nchess\0 01890000-0000-7000-8000-000000000001"
+                .replace(' ', "")
+                .as_bytes(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -104,7 +111,10 @@ mod tests {
         let token = encode(&query, &position());
         assert_eq!(decode(&query, &token), Ok(position()));
         // The size of the page may change from page to page.
-        assert_eq!(decode(&ListQuery::new(Order::Name, 20), &token), Ok(position()));
+        assert_eq!(
+            decode(&ListQuery::new(Order::Name, 20), &token),
+            Ok(position())
+        );
     }
 
     #[test]
@@ -114,11 +124,24 @@ mod tests {
         for other in [
             query.clone().descending(),
             ListQuery::new(Order::Capacity, 10),
-            ListQuery { name_prefix: "c".into(), ..query.clone() },
-            ListQuery { min_capacity: Some(3), ..query.clone() },
-            ListQuery { max_capacity: Some(3), ..query.clone() },
+            ListQuery {
+                name_prefix: "c".into(),
+                ..query.clone()
+            },
+            ListQuery {
+                min_capacity: Some(3),
+                ..query.clone()
+            },
+            ListQuery {
+                max_capacity: Some(3),
+                ..query.clone()
+            },
         ] {
-            assert_eq!(decode(&other, &token), Err(InvalidToken::OtherList), "{other:?}");
+            assert_eq!(
+                decode(&other, &token),
+                Err(InvalidToken::OtherList),
+                "{other:?}"
+            );
         }
     }
 
@@ -135,7 +158,10 @@ mod tests {
         let name = "𝄞".repeat(100);
         let place = format!("c32767\0{name}\001890000-0000-7000-8000-000000000001");
         let after = Position::from_bytes(place.as_bytes()).unwrap();
-        let query = ListQuery { name_prefix: name, ..ListQuery::new(Order::Capacity, 10) };
+        let query = ListQuery {
+            name_prefix: name,
+            ..ListQuery::new(Order::Capacity, 10)
+        };
         assert_eq!(decode(&query, &encode(&query, &after)), Ok(after));
     }
 }
