@@ -32,14 +32,19 @@ impl ProjectorAdminService for AdminService {
         &self,
         _: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
-        let store = self.store.get().ok_or_else(|| unavailable("the projector is starting"))?;
+        let store = self
+            .store
+            .get()
+            .ok_or_else(|| unavailable("the projector is starting"))?;
         let head = store.head().await.map_err(|error| failed(&error))?;
         let progress = self.progress.borrow().clone();
         Ok(Response::new(GetStatusResponse {
             state: ProjectorState::from(progress.state).into(),
             checkpoint_sequence: signed(progress.checkpoint),
             head_sequence: signed(head),
-            lag_events: signed(Sequence::new(head.get().saturating_sub(progress.checkpoint.get()))),
+            lag_events: signed(Sequence::new(
+                head.get().saturating_sub(progress.checkpoint.get()),
+            )),
             applied_events: i64::try_from(progress.applied).unwrap_or(i64::MAX),
             problem: progress.problem,
         }))

@@ -60,8 +60,11 @@ impl Config {
         let redis = reader.secret(REDIS_URL, Secret::parse);
         let batch = reader.or(BATCH, parse::integer(1..=1_000), default.batch);
         let bounds = Duration::from_millis(1)..=Duration::from_secs(60);
-        let idle_delay =
-            reader.or(IDLE_DELAY, parse::duration_within(bounds), default.idle_delay);
+        let idle_delay = reader.or(
+            IDLE_DELAY,
+            parse::duration_within(bounds),
+            default.idle_delay,
+        );
         let server = server::Options::read(reader);
         Ok(Self {
             listen: listen?,

@@ -63,7 +63,11 @@ pub(crate) fn fold(events: &[RecordedEvent], documents: HashMap<CircleId, Docume
             }
             None => {
                 let before = folding.remove(&id).and_then(|circle| circle.before);
-                let mismatch = Mismatch { circle_id: id, before, until: event.version };
+                let mismatch = Mismatch {
+                    circle_id: id,
+                    before,
+                    until: event.version,
+                };
                 mismatches.insert(id, mismatch);
             }
         }
@@ -80,21 +84,39 @@ pub(crate) fn fold(events: &[RecordedEvent], documents: HashMap<CircleId, Docume
 impl Folding {
     fn begin(before: Option<Document>) -> Self {
         let state = match before.clone() {
-            Some(Document { name, capacity, version, .. }) => {
-                Circle::Active(ActiveCircle { name, capacity, version })
-            }
+            Some(Document {
+                name,
+                capacity,
+                version,
+                ..
+            }) => Circle::Active(ActiveCircle {
+                name,
+                capacity,
+                version,
+            }),
             None => Circle::Absent,
         };
-        Self { before, state, created: None }
+        Self {
+            before,
+            state,
+            created: None,
+        }
     }
 }
 
 /// What is shown of a circle.
 pub(crate) fn document(id: CircleId, circle: Circle) -> Option<Document> {
     match circle {
-        Circle::Active(ActiveCircle { name, capacity, version }) => {
-            Some(Document { id, name, capacity, version })
-        }
+        Circle::Active(ActiveCircle {
+            name,
+            capacity,
+            version,
+        }) => Some(Document {
+            id,
+            name,
+            capacity,
+            version,
+        }),
         Circle::Absent | Circle::Deleted { .. } => None,
     }
 }
@@ -107,9 +129,10 @@ pub(crate) fn change(
 ) -> Option<Change> {
     match (before, after) {
         (None, None) => None,
-        (None, Some(document)) => {
-            Some(Change::Create { document, created: created.unwrap_or(Sequence::ZERO) })
-        }
+        (None, Some(document)) => Some(Change::Create {
+            document,
+            created: created.unwrap_or(Sequence::ZERO),
+        }),
         (Some(before), Some(after)) if before == after => None,
         (Some(before), Some(after)) => Some(Change::Update { before, after }),
         (Some(before), None) => Some(Change::Delete { before }),

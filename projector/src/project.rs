@@ -77,7 +77,12 @@ impl Projector {
     /// A projector that applies up to `batch` events in a step.
     #[must_use]
     pub fn new(store: EventStore, projection: Projection, batch: u32) -> Self {
-        Self { store, projection, batch, checkpoint: None }
+        Self {
+            store,
+            projection,
+            batch,
+            checkpoint: None,
+        }
     }
 
     /// Reads one page and applies it.
@@ -99,7 +104,9 @@ impl Projector {
         let events = self.read_page(&checkpoint).await?;
         let Some(last) = events.last() else {
             self.checkpoint = Some(checkpoint);
-            return Ok(Step::Idle { checkpoint: checkpoint.sequence });
+            return Ok(Step::Idle {
+                checkpoint: checkpoint.sequence,
+            });
         };
         let next = Checkpoint::at(last.sequence, last.id);
         let mut batch = Batch::new(next);
@@ -107,7 +114,10 @@ impl Projector {
         match self.projection.apply(&checkpoint, &batch).await? {
             Outcome::Applied => {
                 self.checkpoint = Some(next);
-                Ok(Step::Applied { events: events.len(), checkpoint: next.sequence })
+                Ok(Step::Applied {
+                    events: events.len(),
+                    checkpoint: next.sequence,
+                })
             }
             Outcome::Superseded { found } => {
                 self.checkpoint = found;
@@ -120,7 +130,11 @@ impl Projector {
         if self.projection.initialize().await? {
             tracing::info!("the read model is empty; building it from the beginning of the log");
         }
-        Ok(self.projection.checkpoint().await?.unwrap_or(Checkpoint::EMPTY))
+        Ok(self
+            .projection
+            .checkpoint()
+            .await?
+            .unwrap_or(Checkpoint::EMPTY))
     }
 
     /// The events after the checkpoint. The page begins with the checkpoint's own event, which
@@ -130,11 +144,15 @@ impl Projector {
             let page = self.store.read_from(Sequence::ZERO, self.batch).await?;
             return Ok(recorded(page)?);
         };
-        let page = self.store.read_from(checkpoint.sequence, self.batch + 1).await;
+        let page = self
+            .store
+            .read_from(checkpoint.sequence, self.batch + 1)
+            .await;
         let page = match page {
             // The checkpoint's event itself is missing.
-            Err(StoreError::Damaged(Damage::Hole { found, .. }))
-                if found > checkpoint.sequence => Vec::new(),
+            Err(StoreError::Damaged(Damage::Hole { after, .. })) if after < checkpoint.sequence => {
+                Vec::new()
+            }
             other => other?,
         };
         let mut page = page.into_iter();
@@ -161,7 +179,10 @@ impl Projector {
             .flatten()
             .map(|document| (document.id, document))
             .collect();
-        let Folded { mut changes, mismatches } = fold(events, documents);
+        let Folded {
+            mut changes,
+            mismatches,
+        } = fold(events, documents);
         for mismatch in mismatches {
             changes.extend(self.fold_anew(mismatch).await?);
         }
@@ -170,7 +191,11 @@ impl Projector {
 
     /// Mends a circle whose document was not what the log says.
     async fn fold_anew(&self, mismatch: Mismatch) -> Result<Option<Change>, StepError> {
-        let Mismatch { circle_id, before, until } = mismatch;
+        let Mismatch {
+            circle_id,
+            before,
+            until,
+        } = mismatch;
         tracing::warn!(%circle_id, "the document is not the state before its next event; folding the circle anew");
         let stored = self.store.load_at(circle_id, until).await?;
         let created = self.store.creation(circle_id).await?;
@@ -182,5 +207,8 @@ impl Projector {
 fn recorded(
     page: impl IntoIterator<Item = event_store::LogEntry>,
 ) -> Result<Vec<RecordedEvent>, StoreError> {
-    Ok(page.into_iter().map(event_store::LogEntry::recorded).collect::<Result<_, Damage>>()?)
+    Ok(page
+        .into_iter()
+        .map(event_store::LogEntry::recorded)
+        .collect::<Result<_, Damage>>()?)
 }

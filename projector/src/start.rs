@@ -78,7 +78,10 @@ pub async fn run(
     }
     let progress = Latest::new(Progress::default());
     let store = Arc::new(OnceLock::new());
-    let admin = AdminService { progress: progress.clone(), store: Arc::clone(&store) };
+    let admin = AdminService {
+        progress: progress.clone(),
+        store: Arc::clone(&store),
+    };
     let readiness = Readiness::new([SERVICE_NAME]);
     let server = Server::new(
         Routes::new(ProjectorAdminServiceServer::new(admin)),
@@ -89,9 +92,13 @@ pub async fn run(
     let opening = async {
         let projector = open(&config, &store).await?;
         let idle_delay = config.idle_delay;
-        Ok::<_, RunError>(tokio::spawn(project(projector, idle_delay, progress, readiness)))
+        Ok::<_, RunError>(tokio::spawn(project(
+            projector, idle_delay, progress, readiness,
+        )))
     };
-    let task = server.run_while_opening(listener, shutdown, opening).await?;
+    let task = server
+        .run_while_opening(listener, shutdown, opening)
+        .await?;
     if let Some(task) = task {
         task.abort();
     }
@@ -113,7 +120,10 @@ async fn open(config: &Config, opened: &OnceLock<EventStore>) -> Result<Projecto
     // Nobody else sets it.
     let _ = opened.set(store.clone());
     let redis = Connection::open(&read_model::Config::new(config.redis.expose()))?;
-    redis.connected().await.map_err(read_model::SetupError::Redis)?;
+    redis
+        .connected()
+        .await
+        .map_err(read_model::SetupError::Redis)?;
     redis.require_noeviction().await?;
     Ok(Projector::new(store, Projection::new(redis), config.batch))
 }
@@ -185,7 +195,9 @@ fn report(progress: &Latest, result: &Result<Step, StepError>) {
                 progress.applied += *events as u64;
             }
             Ok(Step::Idle { checkpoint }) => progress.checkpoint = *checkpoint,
-            Ok(Step::Superseded) => tracing::warn!("another projector is at work, or Redis has lost something"),
+            Ok(Step::Superseded) => {
+                tracing::warn!("another projector is at work, or Redis has lost something")
+            }
             Err(error) if state == State::Halted => {
                 tracing::error!(error = %chain(error), "halted: this must be mended");
             }

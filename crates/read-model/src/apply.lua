@@ -59,5 +59,5 @@ for change = FIRST_DOCUMENT, #KEYS do
 end
 redis.call('SET', KEYS[1], ARGV[2])
 -- A hint only: no permission for the channel must not fail what is written.
-
+redis.pcall('PUBLISH', ARGV[3], ARGV[2])
 return {'applied'}

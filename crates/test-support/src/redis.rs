@@ -104,6 +104,17 @@ impl RedisDatabase {
     pub fn url(&self) -> String {
         self.address.url(self.number)
     }
+
+    /// Sends one command, for a test to look or meddle behind the scenes. The replies come as texts.
+    ///
+    /// # Panics
+    ///
+    /// Where the server refuses it.
+    pub fn command(&self, arguments: &[&str]) -> Vec<String> {
+        let mut wire = Wire::connect(&self.address).expect("the Redis test server answers");
+        wire.command(&["SELECT", &self.number.to_string()]);
+        wire.command(arguments)
+    }
 }
 
 impl Drop for RedisDatabase {

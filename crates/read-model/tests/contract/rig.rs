@@ -88,6 +88,7 @@ impl<S> Rig<S> {
             } = self.reader.list(&query).await.unwrap();
             assert!(documents.len() <= query.limit as usize);
             listed.extend(documents);
+            assert!(listed.len() < 100_000, "the list does not end");
             match next {
                 Some(next) => query.after = Some(next),
                 None => return listed,

@@ -1,0 +1,176 @@
+use std::time::Duration;
+
+use projector::Step;
+use read_model::Error;
+use sqlx::Connection as _;
+use test_support::mysql::Engine;
+use test_support::on_every_engine;
+use uuid::Uuid;
+
+use crate::support::{World, create, update};
+
+on_every_engine!(
+    an_empty_log_makes_an_empty_world,
+    one_event_is_shown,
+    every_event_is_applied_once,
+    a_projector_that_is_cut_off_at_any_point_goes_on_where_it_was,
+    two_projectors_do_each_other_no_harm,
+    an_append_held_open_is_neither_missed_nor_repeated,
+    a_flushed_redis_is_built_again,
+);
+
+async fn an_empty_log_makes_an_empty_world(engine: Engine) {
+    let world = World::create(engine).await;
+    let id = shared_domain::CircleId::from_uuid(Uuid::now_v7());
+    assert_eq!(world.reader().get(id).await, Err(Error::NotBuilt));
+    assert!(matches!(
+        world.projector(10).step().await.unwrap(),
+        Step::Idle { .. }
+    ));
+    let found = world.reader().get(id).await.unwrap();
+    assert_eq!((found.value, found.sequence.get()), (None, 0));
+    world.assert_consistent().await;
+}
+
+async fn one_event_is_shown(engine: Engine) {
+    let world = World::create(engine).await;
+    let mut projector = world.projector(10);
+    assert_eq!(world.catch_up(&mut projector).await, 0);
+    let (id, stored) = world.create_circle("football").await;
+    assert_eq!(world.catch_up(&mut projector).await, 1);
+    let found = world.reader().get(id).await.unwrap();
+    assert_eq!(found.sequence, stored.sequence);
+    assert_eq!(found.value.unwrap().name.as_str(), "football");
+}
+
+async fn every_event_is_applied_once(engine: Engine) {
+    let world = World::create(engine).await;
+    let mut projector = world.projector(13);
+    let mut applied = 0;
+    for _ in 0..4 {
+        world.crowd(40).await;
+        applied += world.catch_up(&mut projector).await;
+        world.assert_consistent().await;
+    }
+    assert_eq!(applied as u64, world.store.head().await.unwrap().get());
+}
+
+/// Dropping the future of a step is the same to it as losing the process: everything that it
+/// knew is gone, and what it had sent may or may not arrive.
+async fn a_projector_that_is_cut_off_at_any_point_goes_on_where_it_was(engine: Engine) {
+    let world = World::create(engine).await;
+    world.crowd(150).await;
+    let mut cut_off = 0;
+    for n in 0..200_u64 {
+        let mut projector = world.projector(3);
+        let steps = async {
+            loop {
+                projector.step().await.unwrap();
+            }
+        };
+        // From before the first statement until after the last.
+        let patience = Duration::from_micros((n * 137) % 4_000);
+        let _: Result<(), _> = tokio::time::timeout(patience, steps).await;
+        cut_off += 1;
+    }
+    assert_eq!(cut_off, 200);
+    world.catch_up(&mut world.projector(50)).await;
+    world.assert_consistent().await;
+}
+
+async fn two_projectors_do_each_other_no_harm(engine: Engine) {
+    let world = World::create(engine).await;
+    let (mut one, mut other) = (world.projector(5), world.projector(7));
+    let crowd = world.crowd(150);
+    let ((), a, b) = tokio::join!(
+        crowd,
+        async {
+            let mut applied = 0;
+            for _ in 0..60 {
+                if let Step::Applied { events, .. } = one.step().await.unwrap() {
+                    applied += events;
+                }
+            }
+            applied
+        },
+        async {
+            let mut applied = 0;
+            for _ in 0..60 {
+                if let Step::Applied { events, .. } = other.step().await.unwrap() {
+                    applied += events;
+                }
+            }
+            applied
+        },
+    );
+    let rest = world.catch_up(&mut one).await;
+    assert_eq!(
+        (a + b + rest) as u64,
+        world.store.head().await.unwrap().get()
+    );
+    world.assert_consistent().await;
+}
+
+async fn an_append_held_open_is_neither_missed_nor_repeated(engine: Engine) {
+    let world = World::create(engine).await;
+    world.create_circle("before").await;
+    let mut projector = world.projector(10);
+    assert_eq!(world.catch_up(&mut projector).await, 1);
+
+    let mut connection = world.sql().await;
+    let mut held = connection.begin().await.unwrap();
+    sqlx::query("UPDATE log_head SET last_sequence = last_sequence + 1 WHERE id = 1")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    sqlx::query(
+        "INSERT INTO circle_events VALUES (2, ?, ?, 1, 'CircleCreated', \
+         '{\"type\":\"circle_created\",\"name\":\"held\",\"capacity\":3}', '{}', NOW(6))",
+    )
+    .bind(Uuid::now_v7().to_string())
+    .bind(Uuid::now_v7().to_string())
+    .execute(&mut *held)
+    .await
+    .unwrap();
+
+    // Others want to append meanwhile, and the projector looks all the time.
+    let others = async {
+        tokio::join!(
+            world.create_circle("a"),
+            world.create_circle("b"),
+            world.create_circle("c"),
+        )
+    };
+    let mut others = Box::pin(others);
+    let mut applied = 0;
+    for _ in 0..50 {
+        tokio::select! {
+            biased;
+            _ = &mut others => panic!("an append overtook the one that holds the head"),
+            step = projector.step() => {
+                if let Step::Applied { events, .. } = step.unwrap() {
+                    applied += events;
+                }
+            }
+        }
+    }
+    assert_eq!(applied, 0);
+    held.commit().await.unwrap();
+    others.await;
+    assert_eq!(world.catch_up(&mut projector).await, 4);
+    world.assert_consistent().await;
+}
+
+async fn a_flushed_redis_is_built_again(engine: Engine) {
+    let world = World::create(engine).await;
+    let mut projector = world.projector(20);
+    world.crowd(50).await;
+    world.catch_up(&mut projector).await;
+    world.flush_redis();
+    // The same projector, which still believes that all is there.
+    let (id, _) = world.create_circle("after the flood").await;
+    world.command(id, update("after the flood", 40)).await;
+    world.command(id, create("again")).await;
+    world.catch_up(&mut projector).await;
+    world.assert_consistent().await;
+}

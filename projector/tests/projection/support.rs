@@ -1,0 +1,239 @@
+//! A log, a read model, a crowd of commands, and a judge.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use chrono::Utc;
+use event_store::{
+    Config, EventStore, Outcome, StoredCircle, Submission, Writer, WriterOptions, migrate,
+};
+use projector::{Projector, Step};
+use read_model::{Connection, Document, ListQuery, Order, Projection, Reader};
+use shared_domain::{
+    Capacity, Circle, CircleEvent, CircleId, CircleName, Command, EventId, Metadata, Version,
+    payload, replay,
+};
+use sqlx::mysql::MySqlConnection;
+use test_support::mysql::{Database, Engine};
+use test_support::redis::{self, RedisDatabase};
+use uuid::Uuid;
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) store: EventStore,
+    pub(crate) writer: Writer,
+    pub(crate) redis: RedisDatabase,
+    pub(crate) connection: Connection,
+}
+
+impl World {
+    pub(crate) async fn create(engine: Engine) -> Self {
+        let database = Database::create(engine).await;
+        migrate(&database.url()).await.unwrap();
+        let store = EventStore::connect(&Config::new(database.url()))
+            .await
+            .unwrap();
+        let (writer, _) = Writer::start(store.clone(), WriterOptions::default());
+        let redis = RedisDatabase::fresh(redis::Engine::Redis);
+        let connection = Connection::open(&read_model::Config::new(redis.url())).unwrap();
+        connection.connected().await.unwrap();
+        Self {
+            database,
+            store,
+            writer,
+            redis,
+            connection,
+        }
+    }
+
+    /// A projector as another process would have it.
+    pub(crate) fn projector(&self, batch: u32) -> Projector {
+        Projector::new(
+            self.store.clone(),
+            Projection::new(self.connection.clone()),
+            batch,
+        )
+    }
+
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::new(self.connection.clone())
+    }
+
+    pub(crate) async fn sql(&self) -> MySqlConnection {
+        self.database.connection().await
+    }
+
+    /// Runs SQL behind everybody's back.
+    pub(crate) async fn tamper(&self, sql: &'static str) {
+        sqlx::raw_sql(sql)
+            .execute(&mut self.sql().await)
+            .await
+            .unwrap();
+    }
+
+    /// Does a command on the present state of a circle.
+    pub(crate) async fn command(&self, circle_id: CircleId, command: Command) -> Outcome {
+        loop {
+            let submission = Submission {
+                event_id: EventId::from_uuid(Uuid::now_v7()),
+                circle_id,
+                command: command.clone(),
+                basis: self.store.load(circle_id).await.unwrap(),
+                metadata: Metadata::default(),
+                occurred_at: Utc::now(),
+            };
+            let outcome = self.writer.submit(submission).await.unwrap();
+            if outcome != Outcome::Stale {
+                return outcome;
+            }
+        }
+    }
+
+    pub(crate) async fn create_circle(&self, name: &str) -> (CircleId, StoredCircle) {
+        let id = CircleId::from_uuid(Uuid::now_v7());
+        match self.command(id, create(name)).await {
+            Outcome::Appended(stored) => (id, stored),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Creates, changes and deletes circles until there are about so many events.
+    pub(crate) async fn crowd(&self, events: usize) {
+        const CIRCLES: usize = 7;
+        let mut circles: Vec<CircleId> = Vec::new();
+        for n in 0..events {
+            if circles.len() < CIRCLES || n % 11 == 0 {
+                circles.push(self.create_circle(&format!("circle {}", n % 5)).await.0);
+                continue;
+            }
+            let id = circles[(n * 7) % circles.len()];
+            if n % 13 == 0 {
+                self.command(
+                    id,
+                    Command::Delete {
+                        reason: None,
+                        expected: None,
+                    },
+                )
+                .await;
+                circles.retain(|circle| *circle != id);
+            } else {
+                self.command(id, update(&format!("circle {}", n % 9), 3 + n as i64))
+                    .await;
+            }
+        }
+    }
+
+    /// Steps until nothing is left, and tells how many events were applied.
+    pub(crate) async fn catch_up(&self, projector: &mut Projector) -> usize {
+        let mut applied = 0;
+        let all = async {
+            loop {
+                match projector.step().await.unwrap() {
+                    Step::Applied { events, .. } => applied += events,
+                    Step::Superseded => {}
+                    Step::Idle { checkpoint } => {
+                        if checkpoint == self.store.head().await.unwrap() {
+                            break;
+                        }
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, all)
+            .await
+            .expect("the projector catches up");
+        applied
+    }
+
+    /// Empties Redis behind everybody's back.
+    pub(crate) fn flush_redis(&self) {
+        self.redis.command(&["FLUSHDB"]);
+    }
+
+    /// Puts an older version of a circle's document back, behind everybody's back.
+    pub(crate) async fn forget_version(&self, id: CircleId) {
+        let key = format!("circle:{id}");
+        let document = self.reader().get(id).await.unwrap().value.unwrap();
+        let version = format!("\"version\":{}", document.version);
+        let stored = self.redis.command(&["GET", &key]).remove(0);
+        assert!(stored.contains(&version));
+        self.redis
+            .command(&["SET", &key, &stored.replace(&version, "\"version\":99")]);
+    }
+
+    /// Holds the read models against the log.
+    pub(crate) async fn assert_consistent(&self) {
+        let expected = self.replay().await;
+        let head = self.store.head().await.unwrap();
+        for order in [Order::Name, Order::Capacity, Order::CreateTime] {
+            let page = self
+                .reader()
+                .list(&ListQuery::new(order, 1_000))
+                .await
+                .unwrap();
+            assert_eq!(page.next, None);
+            assert_eq!(page.sequence, head);
+            let found: BTreeMap<_, _> = page
+                .documents
+                .into_iter()
+                .map(|document| (document.id, document))
+                .collect();
+            assert_eq!(found, expected, "{order:?}");
+        }
+        let ids: Vec<CircleId> = expected.keys().copied().collect();
+        let documents = self.reader().batch_get(&ids).await.unwrap();
+        let documents: Vec<_> = documents.value.into_iter().flatten().collect();
+        assert_eq!(documents, expected.into_values().collect::<Vec<_>>());
+    }
+
+    /// The documents by the simplest way there is, which shares no code with the projector.
+    async fn replay(&self) -> BTreeMap<CircleId, Document> {
+        let rows: Vec<(String, i32, String, String)> = sqlx::query_as(
+            "SELECT circle_id, version, event_type, CAST(payload AS CHAR) FROM circle_events \
+             ORDER BY sequence",
+        )
+        .fetch_all(&mut self.sql().await)
+        .await
+        .unwrap();
+        let mut histories: HashMap<String, Vec<(Version, CircleEvent)>> = HashMap::new();
+        for (circle, version, event_type, json) in rows {
+            let event = payload::decode(&event_type, &json).unwrap();
+            let version = Version::new(version.into()).unwrap();
+            histories.entry(circle).or_default().push((version, event));
+        }
+        let mut documents = BTreeMap::new();
+        for (circle, events) in histories {
+            let events = events.iter().map(|(version, event)| (*version, event));
+            if let Circle::Active(state) = replay(events).unwrap() {
+                let id = CircleId::parse(&circle).unwrap();
+                let document = Document {
+                    id,
+                    name: state.name,
+                    capacity: state.capacity,
+                    version: state.version,
+                };
+                documents.insert(id, document);
+            }
+        }
+        documents
+    }
+}
+
+pub(crate) fn create(name: &str) -> Command {
+    Command::Create {
+        name: CircleName::new(name).unwrap(),
+        capacity: Capacity::new(20).unwrap(),
+    }
+}
+
+pub(crate) fn update(name: &str, capacity: i64) -> Command {
+    Command::Update {
+        name: Some(CircleName::new(name).unwrap()),
+        capacity: Some(Capacity::new(capacity).unwrap()),
+        expected: None,
+    }
+}
