@@ -96,9 +96,12 @@ impl Queries {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let answer = read().await?;
-        if answer.sequence() >= wait.min {
-            return Ok(answer);
+        match read().await {
+            Ok(answer) if answer.sequence() >= wait.min => return Ok(answer),
+            // Something to wait for is certain to come, as a command was answered with it.
+            Ok(_) => {}
+            Err(Error::NotBuilt) if wait.min > Sequence::ZERO => {}
+            Err(error) => return Err(error.into()),
         }
         let (limit, too_late) = match wait.timeout {
             Some(timeout) if timeout <= self.max_wait => (

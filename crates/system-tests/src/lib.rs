@@ -1,1 +1,1 @@
-//! The three services together, as a user runs them.
+//! The three services together, as processes, as a user runs them. All of it is in `tests`.

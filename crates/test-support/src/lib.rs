@@ -7,6 +7,8 @@
     reason = "all of this runs in tests, where a panic is the way to fail"
 )]
 
+pub mod judge;
 pub mod mysql;
+pub mod process;
 
 pub mod redis;

@@ -1,6 +1,5 @@
 //! A log, a read model, a crowd of commands, and a judge.
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -8,12 +7,10 @@ use event_store::{
     Config, EventStore, Outcome, StoredCircle, Submission, Writer, WriterOptions, migrate,
 };
 use projector::{Projector, Step};
-use read_model::{Connection, Document, ListQuery, Order, Projection, Reader};
-use shared_domain::{
-    Capacity, Circle, CircleEvent, CircleId, CircleName, Command, EventId, Metadata, Version,
-    payload, replay,
-};
+use read_model::{Connection, Projection, Reader};
+use shared_domain::{Capacity, CircleId, CircleName, Command, EventId, Metadata};
 use sqlx::mysql::MySqlConnection;
+use test_support::judge;
 use test_support::mysql::{Database, Engine};
 use test_support::redis::{self, RedisDatabase};
 use uuid::Uuid;
@@ -167,59 +164,7 @@ impl World {
 
     /// Holds the read models against the log.
     pub(crate) async fn assert_consistent(&self) {
-        let expected = self.replay().await;
-        let head = self.store.head().await.unwrap();
-        for order in [Order::Name, Order::Capacity, Order::CreateTime] {
-            let page = self
-                .reader()
-                .list(&ListQuery::new(order, 1_000))
-                .await
-                .unwrap();
-            assert_eq!(page.next, None);
-            assert_eq!(page.sequence, head);
-            let found: BTreeMap<_, _> = page
-                .documents
-                .into_iter()
-                .map(|document| (document.id, document))
-                .collect();
-            assert_eq!(found, expected, "{order:?}");
-        }
-        let ids: Vec<CircleId> = expected.keys().copied().collect();
-        let documents = self.reader().batch_get(&ids).await.unwrap();
-        let documents: Vec<_> = documents.value.into_iter().flatten().collect();
-        assert_eq!(documents, expected.into_values().collect::<Vec<_>>());
-    }
-
-    /// The documents by the simplest way there is, which shares no code with the projector.
-    async fn replay(&self) -> BTreeMap<CircleId, Document> {
-        let rows: Vec<(String, i32, String, String)> = sqlx::query_as(
-            "SELECT circle_id, version, event_type, CAST(payload AS CHAR) FROM circle_events \
-             ORDER BY sequence",
-        )
-        .fetch_all(&mut self.sql().await)
-        .await
-        .unwrap();
-        let mut histories: HashMap<String, Vec<(Version, CircleEvent)>> = HashMap::new();
-        for (circle, version, event_type, json) in rows {
-            let event = payload::decode(&event_type, &json).unwrap();
-            let version = Version::new(version.into()).unwrap();
-            histories.entry(circle).or_default().push((version, event));
-        }
-        let mut documents = BTreeMap::new();
-        for (circle, events) in histories {
-            let events = events.iter().map(|(version, event)| (*version, event));
-            if let Circle::Active(state) = replay(events).unwrap() {
-                let id = CircleId::parse(&circle).unwrap();
-                let document = Document {
-                    id,
-                    name: state.name,
-                    capacity: state.capacity,
-                    version: state.version,
-                };
-                documents.insert(id, document);
-            }
-        }
-        documents
+        judge::assert_consistent(&self.database, &self.redis).await;
     }
 }
 

@@ -1,0 +1,50 @@
+//! What a failed call tells its client.
+
+use std::fmt::Debug;
+
+use tonic::{Code, Response, Status};
+use tonic_types::StatusExt as _;
+
+use crate::service::Answer;
+
+/// The code and the reason.
+pub(crate) fn why(status: &Status) -> (Code, String) {
+    let info = status.get_details_error_info().unwrap();
+    assert_eq!(info.domain, "circles.v1");
+    (status.code(), info.reason)
+}
+
+/// The code and the reason of a call that must fail.
+pub(crate) fn refused<T>(result: Result<Response<T>, Status>) -> (Code, String)
+where
+    Answer: From<Response<T>>,
+{
+    why(&result.map(Answer::from).unwrap_err())
+}
+
+/// The fields that an INVALID_ARGUMENT names, in its order.
+pub(crate) fn invalid_fields<T: Debug>(result: Result<Response<T>, Status>) -> Vec<String> {
+    let status = result.unwrap_err();
+    assert_eq!(
+        why(&status),
+        (Code::InvalidArgument, "INVALID_FIELDS".into())
+    );
+    let request = status.get_details_bad_request().unwrap();
+    let violations = request.field_violations;
+    for violation in &violations {
+        assert!(!violation.description.is_empty(), "{violation:?}");
+        // People read the message, which says the same.
+        let said = format!("{}: {}", violation.field, violation.description);
+        assert!(status.message().contains(&said), "{}", status.message());
+    }
+    violations.into_iter().map(|one| one.field).collect()
+}
+
+/// Whether the status tells in both ways when to try again.
+pub(crate) fn tells_when_to_retry(status: &Status) -> bool {
+    let retry = status.get_details_retry_info();
+    let delay = retry.and_then(|retry| retry.retry_delay);
+    let pushback = status.metadata().get("grpc-retry-pushback-ms");
+    let pushback = pushback.map(|millis| millis.to_str().unwrap().to_owned());
+    delay.is_some() && pushback == delay.map(|delay| delay.as_millis().to_string())
+}

@@ -1,0 +1,18 @@
+//! The command service as its clients see it, on real MariaDB and real MySQL.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod answers;
+mod failures;
+mod fields;
+mod lifecycle;
+mod log;
+mod races;
+mod records;
+mod retries;
+mod server;
+mod service;

@@ -1,0 +1,11 @@
+//! The three services together, as processes, as a user runs them.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod clients;
+mod crashes;
+mod support;
