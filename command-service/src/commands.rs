@@ -1,12 +1,9 @@
 //! What a command does, from its values to what is answered.
 
-use event_store::{EventStore, Outcome, StoreError, StoredCircle, Submission, SubmitError, Writer};
+use event_store::{EventStore, Outcome, StoreError, Submission, SubmitError, Writer};
 use shared_domain::{
     Circle, CircleId, Command, EventId, Metadata, RecordedEvent, Refusal, Sequence, Version, decide,
 };
-
-/// How often a command without a version is decided again when others were faster.
-const ATTEMPTS: usize = 20;
 
 /// A command with everything that comes from outside the domain.
 #[derive(Clone, Debug)]
@@ -55,9 +52,6 @@ pub(crate) enum Rejected {
     /// The request id belongs to another request.
     #[error("the request_id was used by another request")]
     RequestIdUsed,
-    /// Others changed the circle every time between our look and our append.
-    #[error("the circle changes too fast")]
-    Contended,
     /// The log did not take it.
     #[error(transparent)]
     Submit(#[from] SubmitError),
@@ -86,35 +80,22 @@ impl Commands {
     /// Even a command that the present state refuses goes to the log: only there is it certain
     /// that it is not the repetition of one that was done.
     pub(crate) async fn execute(&self, order: Order) -> Result<Accepted, Rejected> {
-        let circle_id = order.target.id();
-        let mut basis = match order.target {
-            Target::Named(id) => self.store.load(id).await?,
-            Target::New(_) => StoredCircle::default(),
+        let submission = Submission {
+            event_id: order.event_id,
+            circle_id: order.target.id(),
+            command: order.command.clone(),
+            metadata: order.metadata.clone(),
+            occurred_at: chrono::Utc::now(),
         };
-        for _ in 0..ATTEMPTS {
-            let submission = Submission {
-                event_id: order.event_id,
-                circle_id,
-                command: order.command.clone(),
-                basis,
-                metadata: order.metadata.clone(),
-                occurred_at: chrono::Utc::now(),
-            };
-            match self.writer.submit(submission).await? {
-                Outcome::Appended(now) | Outcome::Unchanged(now) => {
-                    let version = now.circle.version().ok_or(Rejected::NoVersion)?;
-                    return Ok(Accepted {
-                        circle_id,
-                        version,
-                        sequence: now.sequence,
-                    });
-                }
-                Outcome::Refused(refusal) => return Err(refusal.into()),
-                Outcome::Repeated(event) => return self.answer_again(&order, &event).await,
-                Outcome::Stale => basis = self.store.load(circle_id).await?,
-            }
+        match self.writer.submit(submission).await? {
+            Outcome::Appended(now) | Outcome::Unchanged(now) => Ok(Accepted {
+                circle_id: order.target.id(),
+                version: now.circle.version().ok_or(Rejected::NoVersion)?,
+                sequence: now.sequence,
+            }),
+            Outcome::Refused(refusal) => Err(refusal.into()),
+            Outcome::Repeated(event) => self.answer_again(&order, &event).await,
         }
-        Err(Rejected::Contended)
     }
 
     /// Answers a request as it was answered first, if it is the request that made the event:

@@ -19,6 +19,7 @@ const MIGRATE_AT_START: &str = "CIRCLES_MIGRATE_AT_START";
 const QUEUE_SIZE: &str = "CIRCLES_QUEUE_SIZE";
 const BATCH_SIZE: &str = "CIRCLES_BATCH_SIZE";
 const SNAPSHOT_INTERVAL: &str = "CIRCLES_SNAPSHOT_INTERVAL";
+const CACHE_BYTES: &str = "CIRCLES_CACHE_BYTES";
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -82,6 +83,11 @@ impl Config {
             parse::integer(1..=1_000_000),
             default.writer.snapshot_interval,
         );
+        let cache_bytes = reader.or(
+            CACHE_BYTES,
+            parse::integer(0..=1 << 40),
+            default.writer.cache_bytes,
+        );
         let server = server::Options::read(reader);
         Ok(Self {
             listen: listen?,
@@ -93,6 +99,7 @@ impl Config {
                 queue: queue?,
                 batch: batch?,
                 snapshot_interval: snapshot_interval?,
+                cache_bytes: cache_bytes?,
                 ..default.writer
             },
             server: server?,

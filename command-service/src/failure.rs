@@ -26,8 +26,8 @@ pub(crate) fn status(rejected: &Rejected) -> Status {
         Rejected::RequestIdUsed => DOMAIN
             .failure(Code::AlreadyExists, "REQUEST_ID_USED", rejected.to_string())
             .build(),
-        Rejected::Contended => DOMAIN
-            .failure(Code::Unavailable, "CONTENDED", rejected.to_string())
+        Rejected::Submit(error @ SubmitError::Contended) => DOMAIN
+            .failure(Code::Unavailable, "CONTENDED", error.to_string())
             .retry_after(AFTER_FULL)
             .build(),
         Rejected::Submit(SubmitError::QueueFull) => DOMAIN
@@ -39,17 +39,15 @@ pub(crate) fn status(rejected: &Rejected) -> Status {
             .retry_after(AFTER_FULL)
             .build(),
         Rejected::Submit(SubmitError::Closed) => unavailable("DRAINING", "the service is draining"),
-        Rejected::Submit(SubmitError::Unavailable) => unavailable(
+        Rejected::Submit(SubmitError::Unknown) => unavailable(
             "LOG_UNAVAILABLE",
             "the event log can't be reached; whether the command was done is unknown: \
              send it again with the same request_id",
         ),
+        Rejected::Submit(SubmitError::Unreachable) => unreachable_log(),
         Rejected::Load(error @ StoreError::Unavailable(_)) => {
             tracing::warn!(error = %chain(error), "circle not loaded");
-            unavailable(
-                "LOG_UNAVAILABLE",
-                "the event log can't be reached; nothing was done",
-            )
+            unreachable_log()
         }
         // The writer has logged the cause.
         Rejected::Submit(SubmitError::Failed) => DOMAIN.internal(),
@@ -63,6 +61,13 @@ pub(crate) fn status(rejected: &Rejected) -> Status {
 /// The status before the database was reached for the first time.
 pub(crate) fn starting() -> Status {
     unavailable("STARTING", "the service is starting")
+}
+
+fn unreachable_log() -> Status {
+    unavailable(
+        "LOG_UNAVAILABLE",
+        "the event log can't be reached; nothing was done",
+    )
 }
 
 fn unavailable(reason: &'static str, message: &'static str) -> Status {

@@ -96,6 +96,8 @@ impl Queries {
     where
         F: Future<Output = Result<T, Error>>,
     {
+        // The deadline runs while Redis is asked, too.
+        let begun = Instant::now();
         match read().await {
             Ok(answer) if answer.sequence() >= wait.min => return Ok(answer),
             // Something to wait for is certain to come, as a command was answered with it.
@@ -120,7 +122,7 @@ impl Queries {
                 }
             }
         };
-        tokio::time::timeout_at(Instant::now() + limit, patiently)
+        tokio::time::timeout_at(begun + limit, patiently)
             .await
             .unwrap_or(Err(too_late))
     }

@@ -9,7 +9,9 @@ use crate::service::Answer;
 
 /// The code and the reason.
 pub(crate) fn why(status: &Status) -> (Code, String) {
-    let info = status.get_details_error_info().unwrap();
+    let Some(info) = status.get_details_error_info() else {
+        panic!("it gives no reason: {status:?}")
+    };
     assert_eq!(info.domain, "circles.v1");
     (status.code(), info.reason)
 }

@@ -44,7 +44,7 @@ fn no_names() -> [String; 7] {
 
 /// What is wrong with a request shows without a look at the database, so there is none.
 async fn without_a_database() -> (Service, Client) {
-    let service = Service::start(Config::new("mysql://root@127.0.0.1:1/circles")).await;
+    let service = Service::start(Config::new("mysql://root@127.0.0.1:1/circles"));
     let client = service.client().await;
     (service, client)
 }

@@ -41,7 +41,7 @@ impl Log {
 
     /// An instance of the service on this log, ready to serve.
     pub(crate) async fn service(&self) -> Service {
-        let service = Service::start(self.config()).await;
+        let service = Service::start(self.config());
         service.serving().await;
         service
     }

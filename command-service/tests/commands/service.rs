@@ -13,7 +13,6 @@ use command_service::config::Config;
 use command_service::{RunError, run};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -32,26 +31,37 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
         .expect("it takes too long")
 }
 
-/// A running service.
+/// A running service, on a thread and a runtime of its own, as a process would have them.
 pub(crate) struct Service {
     address: SocketAddr,
     shutdown: oneshot::Sender<()>,
-    running: JoinHandle<Result<(), RunError>>,
+    end: oneshot::Receiver<Result<(), RunError>>,
 }
 
 impl Service {
     /// Starts it, and does not wait for its database.
-    pub(crate) async fn start(config: Config) -> Self {
-        let listener = TcpListener::bind(config.listen).await.unwrap();
+    pub(crate) fn start(config: Config) -> Self {
+        let listener = std::net::TcpListener::bind(config.listen).unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let (shutdown, told) = oneshot::channel();
-        let running = tokio::spawn(run(config, listener, async {
-            let _ = told.await;
-        }));
+        let (shutdown, told) = oneshot::channel::<()>();
+        let (ended, end) = oneshot::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let result = runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).unwrap();
+                // The sender is dropped with the test, at the latest.
+                run(config, listener, async { drop(told.await) }).await
+            });
+            let _ = ended.send(result);
+        });
         Self {
             address,
             shutdown,
-            running,
+            end,
         }
     }
 
@@ -82,20 +92,20 @@ impl Service {
         while soon(statuses.message()).await.unwrap().unwrap().status() != ServingStatus::Serving {}
     }
 
-    /// Tells it to stop, and leaves the waiting to [`Service::ended`].
+    /// Tells it to stop, and leaves the waiting to [`Stopping::ended`].
     pub(crate) fn stop(self) -> Stopping {
         self.shutdown.send(()).unwrap();
-        Stopping(self.running)
+        Stopping(self.end)
     }
 
     /// Waits for an end that nobody asked for.
     pub(crate) async fn ended(self) -> Result<(), RunError> {
-        soon(self.running).await.unwrap()
+        soon(self.end).await.unwrap()
     }
 }
 
 /// A service that was told to stop.
-pub(crate) struct Stopping(JoinHandle<Result<(), RunError>>);
+pub(crate) struct Stopping(oneshot::Receiver<Result<(), RunError>>);
 
 impl Stopping {
     pub(crate) async fn ended(self) {

@@ -1,85 +1,53 @@
 //! Appending a batch of commands to the log, in one transaction.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use shared_domain::{
-    CircleId, Command, EventId, Metadata, RecordedEvent, Refusal, Sequence, Version, decide,
-    evolve, payload,
-};
+use shared_domain::{CircleId, EventId, Sequence, Version};
+use sqlx::Connection as _;
 use sqlx::mysql::MySqlConnection;
 
+use crate::cache::CircleCache;
+use crate::catch_up::catch_up;
 use crate::error::{Damage, StoreError};
-use crate::load::StoredCircle;
 use crate::log::EventRow;
-use crate::store::EventStore;
+use crate::plan::{Known, NewRow, Plan};
+use crate::submission::{Attempt, Verdict};
 
-/// A command on its way into the log.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// The id that its event shall have: the client's request id, or a new one.
-    pub event_id: EventId,
-    /// Whose event it shall be.
-    pub circle_id: CircleId,
-    /// What to do.
-    pub command: Command,
-    /// The circle as the caller knows it. Only a hint: the log decides whether it still is so.
-    pub basis: StoredCircle,
-    /// Who, and on which request.
-    pub metadata: Metadata,
-    /// When. Kept to the microsecond.
-    pub occurred_at: DateTime<Utc>,
-}
-
-/// What became of a submission.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// Its event is in the log, durable; the circle is now this.
-    Appended(StoredCircle),
-    /// It changes nothing about the circle, which is this.
-    Unchanged(StoredCircle),
-    /// The rules refuse it.
-    Refused(Refusal),
-    /// The log has an event with its id already: from the same request, sent or tried before,
-    /// or from another request under that id. The caller knows how to tell.
-    Repeated(Box<RecordedEvent>),
-    /// The circle is no longer what the caller knew: load it and submit again.
-    Stale,
-}
-
-impl EventStore {
-    /// Appends what the rules allow of a batch, and answers each submission by itself.
-    ///
-    /// Submissions about one circle build on each other, in their order. A refusal never
-    /// touches a neighbour.
-    ///
-    /// Calling it again with the same batch after an error is safe, whatever became of the
-    /// first call's commit: what that one appended is answered as [`Outcome::Repeated`].
-    ///
-    /// Run it in a task of its own: a future that is dropped while a transaction begins can
-    /// leave its connection inside one.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]; the outcome of the commit may then be unknown.
-    pub async fn append(&self, batch: &[Submission]) -> Result<Vec<Outcome>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        let before = reserve(&mut transaction, batch.len()).await?;
-        let known = look(&mut transaction, batch).await?;
-        let plan = Plan::new(before, batch, known)?;
-        if plan.rows.is_empty() {
-            transaction.rollback().await?;
-        } else {
-            if plan.rows.len() < batch.len() {
-                let last = Sequence::new(before.get() + plan.rows.len() as u64);
-                correct_head(&mut transaction, last).await?;
-            }
-            insert(&mut transaction, &plan.rows).await?;
-            transaction.commit().await?;
+/// Appends what the rules allow of a batch, in one transaction, and judges each attempt by itself.
+///
+/// Submissions about one circle build on each other, in their order. A refusal never touches a
+/// neighbour.
+///
+/// Calling it again with the same batch after an error is safe, whatever became of the first
+/// call's commit: what that one appended is found by its ids, and answered as
+/// [`Outcome::Repeated`](crate::Outcome::Repeated).
+///
+/// Run it in a task of its own: a future that is dropped while a transaction begins can leave its
+/// connection inside one.
+pub(crate) async fn append(
+    connection: &mut MySqlConnection,
+    batch: &[Attempt],
+    cache: &CircleCache,
+) -> Result<Vec<Verdict>, StoreError> {
+    let mut transaction = connection.begin().await?;
+    let before = reserve(&mut transaction, batch.len()).await?;
+    let known = look(&mut transaction, batch).await?;
+    let current = catch_up(&mut transaction, batch, &known, cache).await?;
+    let plan = Plan::new(before, batch, known, cache, current)?;
+    if plan.rows.is_empty() {
+        transaction.rollback().await?;
+    } else {
+        if plan.rows.len() < batch.len() {
+            let last = Sequence::new(before.get() + plan.rows.len() as u64);
+            correct_head(&mut transaction, last).await?;
         }
-        Ok(plan.outcomes)
+        insert(&mut transaction, &plan.rows).await?;
+        transaction.commit().await?;
     }
+    for (id, circle) in plan.circles {
+        cache.put(id, circle);
+    }
+    Ok(plan.verdicts)
 }
 
 /// Takes the head row, which nobody else can have until our commit, and moves it by `n`.
@@ -106,19 +74,10 @@ async fn correct_head(connection: &mut MySqlConnection, last: Sequence) -> Resul
     Ok(())
 }
 
-/// What the log knows about a submission.
-#[derive(Debug, Default)]
-struct Known {
-    /// The present version of its circle.
-    version: Option<Version>,
-    /// The event under its id.
-    repeated: Option<RecordedEvent>,
-}
-
 /// Asks the log about the whole batch, in one statement: under the head row it is exact.
 async fn look(
     connection: &mut MySqlConnection,
-    batch: &[Submission],
+    batch: &[Attempt],
 ) -> Result<Vec<Known>, StoreError> {
     #[derive(Serialize)]
     struct Item {
@@ -129,10 +88,10 @@ async fn look(
     let items: Vec<Item> = batch
         .iter()
         .enumerate()
-        .map(|(n, submission)| Item {
+        .map(|(n, attempt)| Item {
             n,
-            id: submission.event_id,
-            circle_id: submission.circle_id,
+            id: attempt.submission.event_id,
+            circle_id: attempt.submission.circle_id,
         })
         .collect();
     let rows: Vec<KnownRow> = sqlx::query_as(LOOK)
@@ -228,111 +187,6 @@ impl KnownRow {
     }
 }
 
-/// What to insert and what to answer. Pure: all that it needs was read before.
-#[derive(Debug)]
-struct Plan {
-    rows: Vec<NewRow>,
-    outcomes: Vec<Outcome>,
-}
-
-impl Plan {
-    fn new(before: Sequence, batch: &[Submission], known: Vec<Known>) -> Result<Self, Damage> {
-        let mut planner = Planner {
-            last: before,
-            ..Planner::default()
-        };
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for (submission, known) in batch.iter().zip(known) {
-            outcomes.push(planner.plan(submission, known)?);
-        }
-        Ok(Self {
-            rows: planner.rows,
-            outcomes,
-        })
-    }
-}
-
-#[derive(Default)]
-struct Planner {
-    last: Sequence,
-    rows: Vec<NewRow>,
-    /// The circles that this batch knows to be current, with what it does to them.
-    circles: HashMap<CircleId, StoredCircle>,
-    /// The events of this batch, by id.
-    events: HashMap<EventId, RecordedEvent>,
-}
-
-impl Planner {
-    fn plan(&mut self, submission: &Submission, known: Known) -> Result<Outcome, Damage> {
-        let earlier = self.events.get(&submission.event_id).cloned();
-        if let Some(repeated) = known.repeated.or(earlier) {
-            return Ok(Outcome::Repeated(Box::new(repeated)));
-        }
-        let present = match self.circles.get(&submission.circle_id) {
-            Some(circle) => circle,
-            None if submission.basis.circle.version() == known.version => &submission.basis,
-            None => return Ok(Outcome::Stale),
-        };
-        match decide(&present.circle, &submission.command) {
-            Err(refusal) => Ok(Outcome::Refused(refusal)),
-            Ok(None) => Ok(Outcome::Unchanged(present.clone())),
-            Ok(Some(event)) => {
-                let sequence = self.last.next();
-                let circle = evolve(present.circle.clone(), &event)
-                    .map_err(|cause| Damage::Misfit { sequence, cause })?;
-                let version = circle.version().unwrap_or(Version::FIRST);
-                let event = RecordedEvent {
-                    sequence,
-                    id: submission.event_id,
-                    circle_id: submission.circle_id,
-                    version,
-                    event,
-                    metadata: submission.metadata.clone(),
-                    occurred_at: submission.occurred_at,
-                };
-                self.last = sequence;
-                self.rows.push(NewRow::new(&event));
-                self.events.insert(event.id, event);
-                let after = StoredCircle { circle, sequence };
-                self.circles.insert(submission.circle_id, after.clone());
-                Ok(Outcome::Appended(after))
-            }
-        }
-    }
-}
-
-/// A row to insert, as the statement reads it from its parameter.
-#[derive(Debug, Serialize)]
-struct NewRow {
-    sequence: u64,
-    id: EventId,
-    circle_id: CircleId,
-    version: i32,
-    event_type: &'static str,
-    /// JSON inside a JSON string: MariaDB and MySQL extract objects in different ways.
-    payload: String,
-    metadata: String,
-    occurred_at: String,
-}
-
-impl NewRow {
-    fn new(event: &RecordedEvent) -> Self {
-        Self {
-            sequence: event.sequence.get(),
-            id: event.id,
-            circle_id: event.circle_id,
-            version: event.version.get(),
-            event_type: event.event.event_type(),
-            payload: payload::encode(&event.event),
-            metadata: json(&event.metadata),
-            occurred_at: event
-                .occurred_at
-                .format("%Y-%m-%d %H:%M:%S%.6f")
-                .to_string(),
-        }
-    }
-}
-
 async fn insert(connection: &mut MySqlConnection, rows: &[NewRow]) -> Result<(), StoreError> {
     sqlx::query(INSERT)
         .bind(json(rows))
@@ -361,7 +215,3 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value)
         .expect("numbers and strings under fixed keys always have a JSON form")
 }
-
-#[cfg(test)]
-#[path = "append_tests.rs"]
-mod tests;

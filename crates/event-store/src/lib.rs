@@ -13,17 +13,20 @@
 //! the row is held nobody else appends, so what an append reads under it is exact.
 
 mod append;
+mod cache;
+mod catch_up;
 mod config;
 mod durability;
 mod error;
 mod load;
 mod log;
 mod migrate;
+mod plan;
 mod snapshots;
 mod store;
+mod submission;
 mod writer;
 
-pub use append::{Outcome, Submission};
 pub use config::Config;
 pub use durability::Unsafe;
 pub use error::{Damage, StoreError};
@@ -31,4 +34,5 @@ pub use load::StoredCircle;
 pub use log::LogEntry;
 pub use migrate::{MigrateError, migrate};
 pub use store::{EventStore, SetupError};
+pub use submission::{Outcome, Submission};
 pub use writer::{SubmitError, Writer, WriterOptions, WriterTask};

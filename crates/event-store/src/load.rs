@@ -118,8 +118,9 @@ impl SnapshotRow {
     }
 }
 
+/// An event as far as folding needs it.
 #[derive(sqlx::FromRow)]
-struct FoldRow {
+pub(crate) struct FoldRow {
     sequence: u64,
     version: i32,
     event_type: String,
@@ -127,8 +128,17 @@ struct FoldRow {
 }
 
 impl FoldRow {
-    fn apply(self, circle_id: CircleId, onto: StoredCircle) -> Result<StoredCircle, Damage> {
-        let sequence = Sequence::new(self.sequence);
+    pub(crate) fn sequence(&self) -> Sequence {
+        Sequence::new(self.sequence)
+    }
+
+    /// Folds the event onto the state before it.
+    pub(crate) fn apply(
+        self,
+        circle_id: CircleId,
+        onto: StoredCircle,
+    ) -> Result<StoredCircle, Damage> {
+        let sequence = self.sequence();
         let found = Version::new(self.version.into()).map_err(|_| Damage::Column {
             sequence,
             column: "version",

@@ -1,15 +1,22 @@
 //! Group commit: calls that come while a transaction is under way share the next one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use shared_domain::{CircleId, Command};
+use sqlx::MySql;
+use sqlx::pool::PoolConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::append::{Outcome, Submission};
+use crate::append::append;
+use crate::cache::CircleCache;
 use crate::error::StoreError;
+use crate::load::StoredCircle;
 use crate::snapshots;
 use crate::store::EventStore;
+use crate::submission::{Attempt, Outcome, Submission, Verdict};
 
 /// Limits of a [`Writer`].
 #[derive(Clone, Debug)]
@@ -22,6 +29,8 @@ pub struct WriterOptions {
     pub patience: Duration,
     /// A snapshot is taken at every version that this divides; at least 1.
     pub snapshot_interval: u32,
+    /// How many bytes of circles are kept in memory.
+    pub cache_bytes: u64,
 }
 
 impl Default for WriterOptions {
@@ -31,6 +40,7 @@ impl Default for WriterOptions {
             batch: 1_024,
             patience: Duration::from_secs(5),
             snapshot_interval: 5,
+            cache_bytes: 32 << 20,
         }
     }
 }
@@ -44,14 +54,24 @@ pub enum SubmitError {
     /// The writer has ended. Nothing was done.
     #[error("the service is shutting down")]
     Closed,
+    /// Others changed the circle every time between our look and our append. Nothing was done.
+    #[error("the circle changes too fast")]
+    Contended,
+    /// The circle could not be loaded, as the database can't be reached. Nothing was done.
+    #[error("the event log can't be reached at present")]
+    Unreachable,
     /// The database could not be reached for longer than the writer's patience. Whether the event
     /// was appended is unknown; submitting again under the same event id finds out.
-    #[error("the event log can't be reached at present")]
-    Unavailable,
-    /// The database refused the statement, or the log is damaged; the writer has logged why.
+    #[error("the event log can't be reached at present, and the outcome is unknown")]
+    Unknown,
+    /// The database refused a statement, or the log is damaged; the writer has logged why.
+    /// Nothing was done.
     #[error("the event log failed")]
     Failed,
 }
+
+/// How often an attempt is made when others change the circle in between.
+const ATTEMPTS: usize = 20;
 
 /// Appends to the log in groups. Cheap to clone; clones share one queue.
 ///
@@ -60,13 +80,15 @@ pub enum SubmitError {
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: mpsc::Sender<Job>,
+    store: EventStore,
+    cache: Arc<CircleCache>,
 }
 
-/// A submission, and where its answer goes.
+/// An attempt, and where its verdict goes.
 #[derive(Debug)]
 struct Job {
-    submission: Submission,
-    answer: oneshot::Sender<Result<Outcome, SubmitError>>,
+    attempt: Attempt,
+    answer: oneshot::Sender<Result<Verdict, SubmitError>>,
 }
 
 /// The task behind the writers. It ends when all writers are gone and the queue is empty.
@@ -93,15 +115,23 @@ impl Writer {
     pub fn start(store: EventStore, options: WriterOptions) -> (Self, WriterTask) {
         let (queue, jobs) = mpsc::channel(options.queue);
         let (due, snapshots_due) = mpsc::channel(snapshots::QUEUE);
+        let cache = Arc::new(CircleCache::new(options.cache_bytes));
         let snapshots = tokio::spawn(snapshots::run(store.clone(), snapshots_due));
         let appender = Appender {
-            store,
+            store: store.clone(),
+            cache: Arc::clone(&cache),
             options,
             due,
+            connection: None,
         };
         let appending = tokio::spawn(appender.run(jobs));
+        let writer = Self {
+            queue,
+            store,
+            cache,
+        };
         (
-            Self { queue },
+            writer,
             WriterTask {
                 appending,
                 snapshots,
@@ -112,58 +142,95 @@ impl Writer {
     /// Submits a command and waits for what becomes of it. Once queued it runs to its end, even
     /// when the caller goes away.
     ///
+    /// A circle that is in memory is not read beforehand: the log only confirms its version.
+    ///
     /// # Errors
     ///
     /// [`SubmitError`] says whether something may have been appended.
     pub async fn submit(&self, submission: Submission) -> Result<Outcome, SubmitError> {
+        let id = submission.circle_id;
+        let mut basis = match (self.cache.get(id), &submission.command) {
+            (Some(cached), _) => cached,
+            // Mostly there is none of this id yet; if there is, the log says so.
+            (None, Command::Create { .. }) => StoredCircle::default(),
+            (None, _) => self.load(id).await?,
+        };
+        for _ in 0..ATTEMPTS {
+            let submission = submission.clone();
+            match self.attempt(Attempt { submission, basis }).await? {
+                Verdict::Settled(outcome) => return Ok(outcome),
+                Verdict::Stale => basis = self.load(id).await?,
+            }
+        }
+        Err(SubmitError::Contended)
+    }
+
+    async fn attempt(&self, attempt: Attempt) -> Result<Verdict, SubmitError> {
         let (answer, answered) = oneshot::channel();
         self.queue
-            .try_send(Job { submission, answer })
+            .try_send(Job { attempt, answer })
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => SubmitError::QueueFull,
                 mpsc::error::TrySendError::Closed(_) => SubmitError::Closed,
             })?;
         // The task drops an answer only when it dies itself.
-        answered.await.unwrap_or(Err(SubmitError::Unavailable))
+        answered.await.unwrap_or(Err(SubmitError::Unknown))
+    }
+
+    async fn load(&self, id: CircleId) -> Result<StoredCircle, SubmitError> {
+        match self.store.load(id).await {
+            Ok(circle) => {
+                self.cache.put(id, circle.clone());
+                Ok(circle)
+            }
+            Err(error) => {
+                report(&error, 1, "circle not loaded");
+                Err(if error.is_transient() {
+                    SubmitError::Unreachable
+                } else {
+                    SubmitError::Failed
+                })
+            }
+        }
     }
 }
 
 struct Appender {
     store: EventStore,
+    cache: Arc<CircleCache>,
     options: WriterOptions,
     due: mpsc::Sender<snapshots::Due>,
+    /// Kept from batch to batch: the pool would test it before and after each.
+    connection: Option<PoolConnection<MySql>>,
 }
 
 impl Appender {
-    async fn run(self, mut jobs: mpsc::Receiver<Job>) {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut group = Vec::new();
         while jobs.recv_many(&mut group, self.options.batch).await > 0 {
-            let (batch, answers): (Vec<_>, Vec<_>) = group
-                .drain(..)
-                .map(|job| (job.submission, job.answer))
-                .unzip();
-            let outcomes = self.append(&batch).await;
-            self.request_snapshots(&batch, &outcomes);
-            for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            let (batch, answers): (Vec<_>, Vec<_>) =
+                group.drain(..).map(|job| (job.attempt, job.answer)).unzip();
+            let verdicts = self.append(&batch).await;
+            for ((attempt, answer), verdict) in batch.iter().zip(answers).zip(verdicts) {
+                if let Ok(Verdict::Settled(Outcome::Appended(stored))) = &verdict {
+                    self.request_snapshot(attempt.submission.circle_id, stored);
+                }
                 // The client may have gone; its command is done all the same.
-                let _ = answer.send(outcome);
+                let _ = answer.send(verdict);
             }
         }
     }
 
     /// Appends a batch. When the database refuses it as a whole, each submission is tried by
     /// itself, so that one that can't be stored fails alone.
-    async fn append(&self, batch: &[Submission]) -> Vec<Result<Outcome, SubmitError>> {
+    async fn append(&mut self, batch: &[Attempt]) -> Vec<Result<Verdict, SubmitError>> {
         match self.append_patiently(batch).await {
-            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
             Err(SubmitError::Failed) if batch.len() > 1 => {
                 let mut answers = Vec::with_capacity(batch.len());
-                for submission in batch.chunks(1) {
-                    answers.push(
-                        self.append_patiently(submission)
-                            .await
-                            .and_then(|mut one| one.pop().ok_or(SubmitError::Failed)),
-                    );
+                for attempt in batch.chunks(1) {
+                    let verdict = self.append_patiently(attempt).await;
+                    answers.push(verdict.and_then(|mut one| one.pop().ok_or(SubmitError::Failed)));
                 }
                 answers
             }
@@ -173,19 +240,19 @@ impl Appender {
 
     /// Appends a batch, and tries again while the database can't be reached. That is safe after
     /// a commit with unknown outcome, since the events are found by their ids.
-    async fn append_patiently(&self, batch: &[Submission]) -> Result<Vec<Outcome>, SubmitError> {
+    async fn append_patiently(&mut self, batch: &[Attempt]) -> Result<Vec<Verdict>, SubmitError> {
         let give_up = Instant::now() + self.options.patience;
         let mut delay = FIRST_DELAY;
         loop {
-            match self.store.append(batch).await {
-                Ok(outcomes) => return Ok(outcomes),
+            match self.append_once(batch).await {
+                Ok(verdicts) => return Ok(verdicts),
                 Err(error) if !error.is_transient() => {
                     report(&error, batch.len(), "append failed");
                     return Err(SubmitError::Failed);
                 }
                 Err(error) if Instant::now() + delay >= give_up => {
                     report(&error, batch.len(), "append given up");
-                    return Err(SubmitError::Unavailable);
+                    return Err(SubmitError::Unknown);
                 }
                 Err(error) => report(&error, batch.len(), "append tried again"),
             }
@@ -194,15 +261,31 @@ impl Appender {
         }
     }
 
-    fn request_snapshots(&self, batch: &[Submission], outcomes: &[Result<Outcome, SubmitError>]) {
-        for (submission, outcome) in batch.iter().zip(outcomes) {
-            if let Ok(Outcome::Appended(stored)) = outcome
-                && let Some(version) = stored.circle.version()
-                && snapshots::is_due(version, self.options.snapshot_interval)
-            {
-                // A full queue passes this one over: a snapshot is only a cache.
-                let _ = self.due.try_send((submission.circle_id, stored.clone()));
+    async fn append_once(&mut self, batch: &[Attempt]) -> Result<Vec<Verdict>, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.store.pool.acquire().await?,
+        };
+        match append(&mut connection, batch, &self.cache).await {
+            Ok(verdicts) => {
+                self.connection = Some(connection);
+                Ok(verdicts)
             }
+            Err(error) => {
+                // Whatever state it is in, nobody meets it again; the server rolls back what
+                // was open.
+                connection.close_on_drop();
+                Err(error)
+            }
+        }
+    }
+
+    fn request_snapshot(&self, id: CircleId, stored: &StoredCircle) {
+        if let Some(version) = stored.circle.version()
+            && snapshots::is_due(version, self.options.snapshot_interval)
+        {
+            // A full queue passes this one over: a snapshot is only a cache.
+            let _ = self.due.try_send((id, stored.clone()));
         }
     }
 }

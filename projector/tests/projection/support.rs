@@ -71,22 +71,15 @@ impl World {
             .unwrap();
     }
 
-    /// Does a command on the present state of a circle.
     pub(crate) async fn command(&self, circle_id: CircleId, command: Command) -> Outcome {
-        loop {
-            let submission = Submission {
-                event_id: EventId::from_uuid(Uuid::now_v7()),
-                circle_id,
-                command: command.clone(),
-                basis: self.store.load(circle_id).await.unwrap(),
-                metadata: Metadata::default(),
-                occurred_at: Utc::now(),
-            };
-            let outcome = self.writer.submit(submission).await.unwrap();
-            if outcome != Outcome::Stale {
-                return outcome;
-            }
-        }
+        let submission = Submission {
+            event_id: EventId::from_uuid(Uuid::now_v7()),
+            circle_id,
+            command,
+            metadata: Metadata::default(),
+            occurred_at: Utc::now(),
+        };
+        self.writer.submit(submission).await.unwrap()
     }
 
     pub(crate) async fn create_circle(&self, name: &str) -> (CircleId, StoredCircle) {

@@ -1,10 +1,14 @@
+use std::time::Duration;
+
 use event_store::{Outcome, SubmitError, Writer, WriterOptions};
 use shared_domain::{Refusal, Version};
-use sqlx::Connection as _;
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
+use tokio::task::JoinSet;
 
-use crate::support::{Log, appended, create, new_circle, set_capacity, settle, submission};
+use crate::support::{
+    Log, appended, create, hold_head, new_circle, set_capacity, submission, submit,
+};
 
 on_every_engine!(
     of_twenty_updates_of_one_version_one_wins,
@@ -14,30 +18,32 @@ on_every_engine!(
     replicas_racing_for_one_circle_leave_no_hole,
     a_full_queue_turns_away_at_once,
     what_was_submitted_is_appended_though_nobody_waits,
+    an_append_that_waits_too_long_for_the_head_is_tried_again,
+    a_connection_that_is_cut_is_replaced,
 );
 
 async fn of_twenty_updates_of_one_version_one_wins(engine: Engine) {
     let log = Log::create(engine).await;
     let (writer, _task) = log.writer();
     let id = new_circle();
-    let basis = appended(settle(&log.store, &writer, id, create("football", 20)).await);
+    appended(submit(&writer, id, create("football", 20)).await);
 
-    let racing: Vec<_> = (0..20)
-        .map(|n| {
-            let (writer, basis) = (writer.clone(), basis.clone());
-            let submission = submission(id, set_capacity(30 + n, Some(1)), basis);
-            tokio::spawn(async move { writer.submit(submission).await.unwrap() })
-        })
-        .collect();
+    let mut racing = JoinSet::new();
+    for n in 0..20 {
+        let writer = writer.clone();
+        racing.spawn(async move { submit(&writer, id, set_capacity(30 + n, Some(1))).await });
+    }
     let mut won = 0;
-    for racer in racing {
-        match racer.await.unwrap() {
+    while let Some(outcome) = racing.join_next().await {
+        match outcome.unwrap().unwrap() {
             Outcome::Appended(_) => won += 1,
-            Outcome::Refused(Refusal::VersionMismatch { present }) => {
-                assert_eq!(present, Version::new(2).unwrap());
+            other => {
+                let present = Version::new(2).unwrap();
+                assert_eq!(
+                    other,
+                    Outcome::Refused(Refusal::VersionMismatch { present })
+                );
             }
-            Outcome::Stale => {}
-            other => panic!("{other:?}"),
         }
     }
     assert_eq!(won, 1);
@@ -48,18 +54,14 @@ async fn updates_without_a_version_all_succeed(engine: Engine) {
     let log = Log::create(engine).await;
     let (writer, _task) = log.writer();
     let id = new_circle();
-    appended(settle(&log.store, &writer, id, create("football", 20)).await);
-    let racing: Vec<_> = (0..20)
-        .map(|n| {
-            let (store, writer) = (log.store.clone(), writer.clone());
-            tokio::spawn(async move {
-                appended(settle(&store, &writer, id, set_capacity(30 + n, None)).await)
-            })
-        })
-        .collect();
-    for racer in racing {
-        racer.await.unwrap();
+    appended(submit(&writer, id, create("football", 20)).await);
+    let mut racing = JoinSet::new();
+    for n in 0..20 {
+        let writer = writer.clone();
+        racing
+            .spawn(async move { appended(submit(&writer, id, set_capacity(30 + n, None)).await) });
     }
+    racing.join_all().await;
     let version = log.store.load(id).await.unwrap().circle.version();
     assert_eq!(version, Some(Version::new(21).unwrap()));
     assert_eq!(log.sequences().await, (1..=21).collect::<Vec<_>>());
@@ -68,9 +70,11 @@ async fn updates_without_a_version_all_succeed(engine: Engine) {
 async fn the_same_submission_again_is_a_repetition(engine: Engine) {
     let log = Log::create(engine).await;
     let (writer, _task) = log.writer();
-    let submission = submission(new_circle(), create("football", 20), Default::default());
+    let submission = submission(new_circle(), create("football", 20));
     let first = appended(writer.submit(submission.clone()).await);
-    for _ in 0..3 {
+    // Another replica knows as well.
+    let (replica, _replica_task) = log.writer();
+    for writer in [&writer, &replica, &writer] {
         let Outcome::Repeated(event) = writer.submit(submission.clone()).await.unwrap() else {
             panic!("not a repetition")
         };
@@ -82,51 +86,62 @@ async fn the_same_submission_again_is_a_repetition(engine: Engine) {
 
 async fn a_refusal_leaves_its_neighbours_alone(engine: Engine) {
     let log = Log::create(engine).await;
-    let first = submission(new_circle(), create("football", 20), Default::default());
+    let (writer, _task) = log.writer();
+    // While the head is held, what comes after the first forms one batch.
+    let mut connection = log.connection().await;
+    let held = hold_head(&mut connection).await;
+    let first = submission(new_circle(), create("football", 20));
     let batch = [
+        submission(new_circle(), create("the batch before", 20)),
         first.clone(),
         // No such circle.
-        submission(new_circle(), set_capacity(30, None), Default::default()),
+        submission(new_circle(), set_capacity(30, None)),
         // Created twice.
-        submission(first.circle_id, create("football", 20), Default::default()),
-        submission(new_circle(), create("tennis", 20), Default::default()),
+        submission(first.circle_id, create("football", 20)),
+        submission(new_circle(), create("tennis", 20)),
         // The same event id.
         first,
     ];
-    let outcomes = log.store.append(&batch).await.unwrap();
-    assert!(matches!(outcomes[0], Outcome::Appended(_)));
-    assert_eq!(outcomes[1], Outcome::Refused(Refusal::NotFound));
-    assert_eq!(outcomes[2], Outcome::Refused(Refusal::AlreadyExists));
-    assert!(matches!(outcomes[3], Outcome::Appended(_)));
-    assert!(matches!(outcomes[4], Outcome::Repeated(_)));
-    assert_eq!(log.sequences().await, [1, 2]);
-    assert_eq!(log.store.head().await.unwrap().get(), 2);
+    let calls = batch.map(|submission| {
+        let writer = writer.clone();
+        tokio::spawn(async move { writer.submit(submission).await.unwrap() })
+    });
+    let mut calls = calls.into_iter();
+    // Longer than they take to be queued; were it too short, there would be more batches.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    held.rollback().await.unwrap();
+    let mut next = async || calls.next().unwrap().await.unwrap();
+    assert!(matches!(next().await, Outcome::Appended(_)));
+    assert!(matches!(next().await, Outcome::Appended(_)));
+    assert_eq!(next().await, Outcome::Refused(Refusal::NotFound));
+    assert_eq!(next().await, Outcome::Refused(Refusal::AlreadyExists));
+    assert!(matches!(next().await, Outcome::Appended(_)));
+    assert!(matches!(next().await, Outcome::Repeated(_)));
+    assert_eq!(log.sequences().await, [1, 2, 3]);
+    assert_eq!(log.store.head().await.unwrap().get(), 3);
 
     // A batch without any event moves nothing.
-    log.store.append(&batch[1..2]).await.unwrap();
-    assert_eq!(log.store.head().await.unwrap().get(), 2);
+    let refused = submit(&writer, new_circle(), set_capacity(30, None)).await;
+    assert_eq!(refused, Ok(Outcome::Refused(Refusal::NotFound)));
+    assert_eq!(log.store.head().await.unwrap().get(), 3);
 }
 
 async fn replicas_racing_for_one_circle_leave_no_hole(engine: Engine) {
     let log = Log::create(engine).await;
     let id = new_circle();
     let (writer, _task) = log.writer();
-    appended(settle(&log.store, &writer, id, create("football", 20)).await);
-    let racing: Vec<_> = (0..3)
-        .map(|replica| {
-            let (writer, _task) = log.writer();
-            let store = log.store.clone();
-            tokio::spawn(async move {
-                for n in 0..20 {
-                    let capacity = 100 + 100 * replica + n;
-                    appended(settle(&store, &writer, id, set_capacity(capacity, None)).await);
-                }
-            })
-        })
-        .collect();
-    for racer in racing {
-        racer.await.unwrap();
+    appended(submit(&writer, id, create("football", 20)).await);
+    let mut racing = JoinSet::new();
+    for replica in 0..3 {
+        let (writer, _task) = log.writer();
+        racing.spawn(async move {
+            for n in 0..20 {
+                let capacity = 100 + 100 * replica + n;
+                appended(submit(&writer, id, set_capacity(capacity, None)).await);
+            }
+        });
     }
+    racing.join_all().await;
     assert_eq!(log.sequences().await, (1..=61).collect::<Vec<_>>());
     let version = log.store.load(id).await.unwrap().circle.version();
     assert_eq!(version, Some(Version::new(61).unwrap()));
@@ -142,17 +157,12 @@ async fn a_full_queue_turns_away_at_once(engine: Engine) {
     let (writer, _task) = Writer::start(log.store.clone(), options);
     // While somebody else holds the head, nothing leaves the queue.
     let mut connection = log.connection().await;
-    let mut held = connection.begin().await.unwrap();
-    sqlx::query("SELECT last_sequence FROM log_head WHERE id = 1 FOR UPDATE")
-        .fetch_one(&mut *held)
-        .await
-        .unwrap();
+    let held = hold_head(&mut connection).await;
 
-    let mut calls = tokio::task::JoinSet::new();
+    let mut calls = JoinSet::new();
     for _ in 0..50 {
         let writer = writer.clone();
-        let submission = submission(new_circle(), create("football", 20), Default::default());
-        calls.spawn(async move { writer.submit(submission).await });
+        calls.spawn(async move { submit(&writer, new_circle(), create("football", 20)).await });
     }
     // At most one is with the database, and one in the queue.
     for _ in 0..48 {
@@ -172,8 +182,7 @@ async fn what_was_submitted_is_appended_though_nobody_waits(engine: Engine) {
     let log = Log::create(engine).await;
     let (writer, task) = log.writer();
     for _ in 0..10 {
-        let submission = submission(new_circle(), create("football", 20), Default::default());
-        let mut call = Box::pin(writer.submit(submission));
+        let mut call = Box::pin(submit(&writer, new_circle(), create("football", 20)));
         // Polled once, so that it is queued, and dropped, as when a client goes away.
         let polled = std::future::poll_fn(|context| {
             std::task::Poll::Ready(call.as_mut().poll(context).is_ready())
@@ -184,4 +193,36 @@ async fn what_was_submitted_is_appended_though_nobody_waits(engine: Engine) {
     drop(writer);
     task.finished().await;
     assert_eq!(log.sequences().await, (1..=10).collect::<Vec<_>>());
+}
+
+async fn an_append_that_waits_too_long_for_the_head_is_tried_again(engine: Engine) {
+    let log = Log::create(engine).await;
+    let options = WriterOptions {
+        patience: Duration::from_secs(60),
+        ..WriterOptions::default()
+    };
+    let (writer, _task) = Writer::start(log.store.clone(), options);
+    let mut connection = log.connection().await;
+    let held = hold_head(&mut connection).await;
+    let call =
+        tokio::spawn(async move { submit(&writer, new_circle(), create("football", 20)).await });
+    // Longer than the database lets an append wait.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(!call.is_finished());
+    held.rollback().await.unwrap();
+    appended(call.await.unwrap());
+    assert_eq!(log.sequences().await, [1]);
+}
+
+async fn a_connection_that_is_cut_is_replaced(engine: Engine) {
+    let log = Log::create(engine).await;
+    let (writer, _task) = log.writer();
+    let id = new_circle();
+    let mut last = appended(submit(&writer, id, create("football", 20)).await);
+    for n in 0..5 {
+        log.cut_other_connections().await;
+        last = appended(submit(&writer, id, set_capacity(30 + n, None)).await);
+    }
+    assert_eq!(last.circle.version(), Some(Version::new(6).unwrap()));
+    assert_eq!(log.sequences().await, [1, 2, 3, 4, 5, 6]);
 }

@@ -3,7 +3,7 @@ use shared_domain::{Circle, Sequence, Version};
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
 
-use crate::support::{Log, appended, create, new_circle, set_capacity, settle};
+use crate::support::{Log, appended, create, new_circle, set_capacity, submit};
 
 on_every_engine!(
     a_circle_that_was_never_created_is_absent,
@@ -28,9 +28,9 @@ async fn a_circle_that_was_never_created_is_absent(engine: Engine) {
 async fn circle_with(log: &Log, events: i64) -> (shared_domain::CircleId, StoredCircle) {
     let id = new_circle();
     let (writer, task) = log.writer();
-    let mut last = appended(settle(&log.store, &writer, id, create("football", 20)).await);
+    let mut last = appended(submit(&writer, id, create("football", 20)).await);
     for n in 1..events {
-        last = appended(settle(&log.store, &writer, id, set_capacity(20 + n, None)).await);
+        last = appended(submit(&writer, id, set_capacity(20 + n, None)).await);
     }
     drop(writer);
     task.finished().await;

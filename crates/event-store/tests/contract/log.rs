@@ -7,7 +7,7 @@ use test_support::mysql::Engine;
 use test_support::on_every_engine;
 use uuid::Uuid;
 
-use crate::support::{Log, appended, create, new_circle, now, set_capacity, settle, submission};
+use crate::support::{Log, appended, create, new_circle, now, set_capacity, submission, submit};
 
 on_every_engine!(
     an_event_is_read_as_it_was_appended,
@@ -20,7 +20,7 @@ on_every_engine!(
 async fn an_event_is_read_as_it_was_appended(engine: Engine) {
     let log = Log::create(engine).await;
     let (writer, _task) = log.writer();
-    let mut wanted = submission(new_circle(), create("茶道 \"\\ 🎾", 20), Default::default());
+    let mut wanted = submission(new_circle(), create("茶道 \"\\ 🎾", 20));
     wanted.metadata = Metadata {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         actor: Some("Zoë".into()),
@@ -45,7 +45,7 @@ async fn a_hole_is_damage(engine: Engine) {
     let log = Log::create(engine).await;
     let (writer, _task) = log.writer();
     for _ in 0..5 {
-        appended(settle(&log.store, &writer, new_circle(), create("football", 20)).await);
+        appended(submit(&writer, new_circle(), create("football", 20)).await);
     }
     sqlx::query("DELETE FROM circle_events WHERE sequence = 3")
         .execute(&mut log.connection().await)
@@ -67,7 +67,7 @@ async fn an_event_of_the_future_spoils_no_other(engine: Engine) {
     let log = Log::create(engine).await;
     let (writer, _task) = log.writer();
     for _ in 0..3 {
-        appended(settle(&log.store, &writer, new_circle(), create("football", 20)).await);
+        appended(submit(&writer, new_circle(), create("football", 20)).await);
     }
     sqlx::query("UPDATE circle_events SET event_type = 'CirclePainted' WHERE sequence = 2")
         .execute(&mut log.connection().await)
@@ -83,7 +83,7 @@ async fn an_event_of_the_future_spoils_no_other(engine: Engine) {
 async fn an_append_held_open_is_neither_missed_nor_overtaken(engine: Engine) {
     let log = Log::create(engine).await;
     let (writer, _task) = log.writer();
-    appended(settle(&log.store, &writer, new_circle(), create("before", 20)).await);
+    appended(submit(&writer, new_circle(), create("before", 20)).await);
 
     let mut connection = log.connection().await;
     let mut held = connection.begin().await.unwrap();
@@ -103,9 +103,9 @@ async fn an_append_held_open_is_neither_missed_nor_overtaken(engine: Engine) {
 
     let others: Vec<_> = (0..4)
         .map(|_| {
-            let (store, writer) = (log.store.clone(), writer.clone());
+            let writer = writer.clone();
             tokio::spawn(async move {
-                appended(settle(&store, &writer, new_circle(), create("after", 20)).await)
+                appended(submit(&writer, new_circle(), create("after", 20)).await)
             })
         })
         .collect();
@@ -129,7 +129,6 @@ async fn a_tail_sees_every_event_once_and_in_order_while_replicas_append(engine:
     for _ in 0..WRITERS {
         // A writer with its own queue each, as replicas of the service have.
         let (writer, _task) = log.writer();
-        let store = log.store.clone();
         writing.push(tokio::spawn(async move {
             let mut circle = new_circle();
             for n in 0..EACH {
@@ -139,7 +138,7 @@ async fn a_tail_sees_every_event_once_and_in_order_while_replicas_append(engine:
                 } else {
                     set_capacity(20 + n as i64, None)
                 };
-                appended(settle(&store, &writer, circle, command).await);
+                appended(submit(&writer, circle, command).await);
             }
         }));
     }

@@ -10,7 +10,8 @@ use event_store::{
 use shared_domain::{
     Capacity, CircleId, CircleName, Command, EventId, Metadata, Sequence, Version,
 };
-use sqlx::mysql::MySqlConnection;
+use sqlx::mysql::{MySql, MySqlConnection};
+use sqlx::{Connection as _, Transaction};
 use test_support::mysql::{Database, Engine};
 use uuid::Uuid;
 
@@ -36,6 +37,25 @@ impl Log {
 
     pub(crate) async fn connection(&self) -> MySqlConnection {
         self.database.connection().await
+    }
+
+    /// Cuts every connection to this database but the one that cuts.
+    pub(crate) async fn cut_other_connections(&self) {
+        let mut connection = self.connection().await;
+        let others: Vec<u64> = sqlx::query_scalar(
+            "SELECT CAST(id AS UNSIGNED) FROM information_schema.processlist \
+             WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        assert!(!others.is_empty());
+        for id in others {
+            // One that has ended by itself can't be cut.
+            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("KILL {id}")))
+                .execute(&mut connection)
+                .await;
+        }
     }
 
     /// Every sequence in the log, in its order.
@@ -74,33 +94,33 @@ pub(crate) fn now() -> DateTime<Utc> {
     *START
 }
 
-pub(crate) fn submission(circle_id: CircleId, command: Command, basis: StoredCircle) -> Submission {
+pub(crate) fn submission(circle_id: CircleId, command: Command) -> Submission {
     Submission {
         event_id: EventId::from_uuid(Uuid::now_v7()),
         circle_id,
         command,
-        basis,
         metadata: Metadata::default(),
         occurred_at: now(),
     }
 }
 
-/// Submits on the present state until the answer is not [`Outcome::Stale`].
-pub(crate) async fn settle(
-    store: &EventStore,
+/// Submits a command under a new event id.
+pub(crate) async fn submit(
     writer: &Writer,
     circle_id: CircleId,
     command: Command,
 ) -> Result<Outcome, SubmitError> {
-    loop {
-        let basis = store.load(circle_id).await.unwrap();
-        let outcome = writer
-            .submit(submission(circle_id, command.clone(), basis))
-            .await?;
-        if outcome != Outcome::Stale {
-            return Ok(outcome);
-        }
-    }
+    writer.submit(submission(circle_id, command)).await
+}
+
+/// Holds the head row, so that no append gets on until this transaction ends.
+pub(crate) async fn hold_head(connection: &mut MySqlConnection) -> Transaction<'_, MySql> {
+    let mut held = connection.begin().await.unwrap();
+    sqlx::query("SELECT last_sequence FROM log_head WHERE id = 1 FOR UPDATE")
+        .fetch_one(&mut *held)
+        .await
+        .unwrap();
+    held
 }
 
 pub(crate) fn appended(outcome: Result<Outcome, SubmitError>) -> StoredCircle {

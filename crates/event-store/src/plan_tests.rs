@@ -1,8 +1,9 @@
 use chrono::DateTime;
-use shared_domain::{Capacity, Circle, CircleName, DeletionReason};
+use shared_domain::{Capacity, Circle, CircleName, Command, DeletionReason, Metadata, Refusal};
 use uuid::Uuid;
 
 use super::*;
+use crate::submission::Submission;
 
 fn circle(n: u128) -> CircleId {
     CircleId::from_uuid(Uuid::from_u128(n))
@@ -34,15 +35,15 @@ fn delete() -> Command {
     }
 }
 
-fn submission(n: u128, circle_id: CircleId, command: Command, basis: StoredCircle) -> Submission {
-    Submission {
+fn submission(n: u128, circle_id: CircleId, command: Command, basis: StoredCircle) -> Attempt {
+    let submission = Submission {
         event_id: event(n),
         circle_id,
         command,
-        basis,
         metadata: Metadata::default(),
         occurred_at: DateTime::UNIX_EPOCH,
-    }
+    };
+    Attempt { submission, basis }
 }
 
 /// A circle of version 1, at sequence 1.
@@ -61,13 +62,20 @@ fn at(version: i64) -> Known {
     }
 }
 
-fn plan(batch: &[Submission], known: Vec<Known>) -> Plan {
-    Plan::new(Sequence::new(10), batch, known).unwrap()
+fn plan(batch: &[Attempt], known: Vec<Known>) -> Plan {
+    Plan::new(
+        Sequence::new(10),
+        batch,
+        known,
+        &CircleCache::new(0),
+        HashMap::new(),
+    )
+    .unwrap()
 }
 
-fn appended(outcome: &Outcome) -> (i32, u64) {
-    match outcome {
-        Outcome::Appended(stored) => (
+fn appended(verdict: &Verdict) -> (i32, u64) {
+    match verdict {
+        Verdict::Settled(Outcome::Appended(stored)) => (
             stored.circle.version().unwrap().get(),
             stored.sequence.get(),
         ),
@@ -86,8 +94,8 @@ fn events_take_the_sequences_after_the_head() {
         plan.rows.iter().map(|row| row.sequence).collect::<Vec<_>>(),
         [11, 12]
     );
-    assert_eq!(appended(&plan.outcomes[0]), (1, 11));
-    assert_eq!(appended(&plan.outcomes[1]), (1, 12));
+    assert_eq!(appended(&plan.verdicts[0]), (1, 11));
+    assert_eq!(appended(&plan.verdicts[1]), (1, 12));
 }
 
 #[test]
@@ -98,7 +106,7 @@ fn commands_without_a_version_chain_on_one_circle() {
         submission(3, circle(1), delete(), football()),
     ];
     let plan = plan(&batch, vec![at(1), at(1), at(1)]);
-    let outcomes: Vec<_> = plan.outcomes.iter().map(appended).collect();
+    let outcomes: Vec<_> = plan.verdicts.iter().map(appended).collect();
     assert_eq!(outcomes, [(2, 11), (3, 12), (4, 13)]);
 }
 
@@ -109,11 +117,11 @@ fn of_commands_with_one_version_the_first_wins_and_the_others_learn_the_present(
         submission(2, circle(1), set_capacity(40, Some(1)), football()),
     ];
     let plan = plan(&batch, vec![at(1), at(1)]);
-    assert_eq!(appended(&plan.outcomes[0]), (2, 11));
+    assert_eq!(appended(&plan.verdicts[0]), (2, 11));
     let present = Version::new(2).unwrap();
     assert_eq!(
-        plan.outcomes[1],
-        Outcome::Refused(Refusal::VersionMismatch { present })
+        plan.verdicts[1],
+        Verdict::Settled(Outcome::Refused(Refusal::VersionMismatch { present }))
     );
     assert_eq!(plan.rows.len(), 1);
 }
@@ -135,10 +143,16 @@ fn a_loser_leaves_no_hole_and_no_trace_on_its_neighbours() {
         &batch,
         vec![Known::default(), Known::default(), at(1), Known::default()],
     );
-    assert_eq!(appended(&plan.outcomes[0]), (1, 11));
-    assert_eq!(plan.outcomes[1], Outcome::Refused(Refusal::NotFound));
-    assert_eq!(plan.outcomes[2], Outcome::Unchanged(football()));
-    assert_eq!(appended(&plan.outcomes[3]), (1, 12));
+    assert_eq!(appended(&plan.verdicts[0]), (1, 11));
+    assert_eq!(
+        plan.verdicts[1],
+        Verdict::Settled(Outcome::Refused(Refusal::NotFound))
+    );
+    assert_eq!(
+        plan.verdicts[2],
+        Verdict::Settled(Outcome::Unchanged(football()))
+    );
+    assert_eq!(appended(&plan.verdicts[3]), (1, 12));
 }
 
 #[test]
@@ -150,8 +164,8 @@ fn a_basis_that_is_no_longer_true_is_stale() {
     ];
     let plan = plan(&batch, vec![at(2), at(1), Known::default()]);
     assert_eq!(
-        plan.outcomes,
-        [Outcome::Stale, Outcome::Stale, Outcome::Stale]
+        plan.verdicts,
+        [Verdict::Stale, Verdict::Stale, Verdict::Stale]
     );
     assert!(plan.rows.is_empty());
 }
@@ -163,13 +177,41 @@ fn the_same_event_id_twice_in_a_batch_is_a_repetition() {
         submission(1, circle(2), create(), StoredCircle::default()),
     ];
     let plan = plan(&batch, vec![Known::default(), Known::default()]);
-    assert_eq!(appended(&plan.outcomes[0]), (1, 11));
-    let Outcome::Repeated(first) = &plan.outcomes[1] else {
-        panic!("not a repetition: {:?}", plan.outcomes[1])
+    assert_eq!(appended(&plan.verdicts[0]), (1, 11));
+    let Verdict::Settled(Outcome::Repeated(first)) = &plan.verdicts[1] else {
+        panic!("not a repetition: {:?}", plan.verdicts[1])
     };
     assert_eq!(
         (first.circle_id, first.sequence),
         (circle(1), Sequence::new(11))
     );
     assert_eq!(plan.rows.len(), 1);
+}
+
+#[test]
+fn a_cached_circle_serves_where_the_log_confirms_its_version() {
+    let cache = CircleCache::new(1 << 20);
+    cache.put(circle(1), football());
+    let batch = [submission(
+        1,
+        circle(1),
+        set_capacity(30, None),
+        StoredCircle::default(),
+    )];
+    let settle = |known| {
+        Plan::new(
+            Sequence::new(10),
+            &batch,
+            vec![known],
+            &cache,
+            HashMap::new(),
+        )
+        .unwrap()
+    };
+    assert_eq!(appended(&settle(at(1)).verdicts[0]), (2, 11));
+    assert_eq!(settle(at(2)).verdicts, [Verdict::Stale]);
+    assert_eq!(
+        settle(Known::default()).verdicts,
+        [Verdict::Settled(Outcome::Refused(Refusal::NotFound))]
+    );
 }

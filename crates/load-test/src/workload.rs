@@ -1,0 +1,161 @@
+//! What the calls of a measurement are.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use circles_proto::circles::v1::{
+    BatchGetCirclesRequest, CircleFilter, CircleOrder, CreateCircleResponse, GetCircleRequest,
+    ListCirclesRequest, UpdateCircleRequest, UpdateCircleResponse,
+};
+use prost::Message as _;
+
+use crate::circles::{Circles, new_circle};
+use crate::client::{Caller, Client, Failure};
+use crate::grpc::{Rpc, Side, frame};
+
+/// Where the services are.
+#[derive(Clone)]
+pub(crate) struct Targets {
+    pub(crate) command: Option<Client>,
+    pub(crate) query: Option<Client>,
+    pub(crate) echo: Option<Client>,
+}
+
+/// A source of calls.
+#[derive(Clone)]
+pub(crate) enum Workload {
+    /// Creates circles.
+    Create,
+    /// Changes the capacity of one of these, whatever its version.
+    Update(Rc<Circles>),
+    /// Reads one of these.
+    Get(Rc<Circles>),
+    /// Reads a hundred of these at once.
+    BatchGet(Rc<Circles>),
+    /// Reads a first page of a list.
+    List(ListCirclesRequest),
+    /// Of a hundred calls 75 read a circle, 15 update one, 5 list and 5 create.
+    Mix(Rc<Circles>),
+    /// A call that does nothing, on our own server.
+    Echo,
+}
+
+const BATCH_GET: usize = 100;
+
+/// The list that is asked for: 50 circles in this order, under this filter.
+pub(crate) fn list(order: CircleOrder, filter: Option<CircleFilter>) -> ListCirclesRequest {
+    ListCirclesRequest {
+        page_size: 50,
+        page_token: String::new(),
+        order_by: order.into(),
+        filter,
+        min_sequence: None,
+    }
+}
+
+impl Workload {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update(_) => "update",
+            Self::Get(_) => "get",
+            Self::BatchGet(_) => "batch-get",
+            Self::List(_) => "list",
+            Self::Mix(_) => "mix",
+            Self::Echo => "echo",
+        }
+    }
+
+    /// The next call.
+    pub(crate) fn next(&self) -> (Rpc, Bytes) {
+        match self {
+            Self::Create => (Rpc::CreateCircle, frame(&new_circle())),
+            Self::Update(circles) => (Rpc::UpdateCircle, frame(&update(circles))),
+            Self::Get(circles) => (Rpc::GetCircle, frame(&get(circles))),
+            Self::BatchGet(circles) => (Rpc::BatchGetCircles, frame(&batch_get(circles))),
+            Self::List(request) => (Rpc::ListCircles, frame(request)),
+            Self::Mix(circles) => match fastrand::u8(..100) {
+                0..75 => (Rpc::GetCircle, frame(&get(circles))),
+                75..90 => (Rpc::UpdateCircle, frame(&update(circles))),
+                90..95 => {
+                    let request = list(CircleOrder::NameAsc, None);
+                    (Rpc::ListCircles, frame(&request))
+                }
+                _ => (Rpc::CreateCircle, frame(&new_circle())),
+            },
+            Self::Echo => {
+                let circle_id = "019ab0f2-9d5c-7c3e-8a55-0d1f0c2b3a49".to_owned();
+                let request = GetCircleRequest {
+                    circle_id,
+                    min_sequence: None,
+                };
+                (Rpc::Echo, frame(&request))
+            }
+        }
+    }
+}
+
+fn update(circles: &Circles) -> UpdateCircleRequest {
+    let (circle_id, capacity) = circles.any_with_new_capacity();
+    UpdateCircleRequest {
+        circle_id,
+        name: None,
+        capacity: Some(capacity),
+        version: None,
+        request_id: None,
+    }
+}
+
+fn get(circles: &Circles) -> GetCircleRequest {
+    GetCircleRequest {
+        circle_id: circles.any(),
+        min_sequence: None,
+    }
+}
+
+fn batch_get(circles: &Circles) -> BatchGetCirclesRequest {
+    BatchGetCirclesRequest {
+        circle_ids: (0..BATCH_GET).map(|_| circles.any()).collect(),
+        min_sequence: None,
+    }
+}
+
+/// One call at a time, of any kind.
+pub(crate) struct Slot {
+    command: Option<Caller>,
+    query: Option<Caller>,
+    echo: Option<Caller>,
+}
+
+impl Slot {
+    pub(crate) fn new(targets: &Targets, n: usize) -> Self {
+        let caller = |client: &Option<Client>| client.as_ref().map(|client| client.caller(n));
+        Self {
+            command: caller(&targets.command),
+            query: caller(&targets.query),
+            echo: caller(&targets.echo),
+        }
+    }
+
+    /// Makes the call; returns the sequence that a command was answered with.
+    pub(crate) async fn call(&mut self, rpc: Rpc, frame: Bytes) -> Result<Option<i64>, Failure> {
+        let caller = match rpc.side() {
+            Side::Command => self.command.as_mut(),
+            Side::Query => self.query.as_mut(),
+            Side::Echo => self.echo.as_mut(),
+        };
+        let caller = caller.ok_or(Failure::Malformed("no address for this call"))?;
+        let answer = caller.call(rpc, frame).await?;
+        let sequence = match rpc {
+            Rpc::CreateCircle => CreateCircleResponse::decode(answer).map(|answer| answer.sequence),
+            Rpc::UpdateCircle => UpdateCircleResponse::decode(answer).map(|answer| answer.sequence),
+            // To decode these would tell nothing more, and would cost the services CPU time.
+            Rpc::GetCircle | Rpc::BatchGetCircles | Rpc::ListCircles | Rpc::Echo => {
+                return Ok(None);
+            }
+        };
+        sequence
+            .map(Some)
+            .map_err(|_| Failure::Malformed("not the message expected"))
+    }
+}

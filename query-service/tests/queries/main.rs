@@ -1,0 +1,78 @@
+//! The query service as its clients see it, on real Redis and real Valkey.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod damage;
+mod failures;
+mod fields;
+mod lists;
+mod outages;
+mod reads;
+mod service;
+mod tokens;
+mod waits;
+mod world;
+
+use test_support::redis::Engine;
+
+/// Makes every test twice: in a module for each engine, so that a run can skip
+/// the engine that it does not have.
+macro_rules! on_both_engines {
+    ($($module:ident { $($test:ident),+ $(,)? })+) => {
+        mod redis {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$module::$test(super::Engine::Redis).await;
+                }
+            )+)+
+        }
+        mod valkey {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$module::$test(super::Engine::Valkey).await;
+                }
+            )+)+
+        }
+    };
+}
+
+on_both_engines! {
+    reads {
+        a_circle_is_read_as_it_is_now,
+        a_batch_is_answered_in_the_order_of_its_ids,
+        a_thousand_circles_are_read_at_once,
+    }
+    lists {
+        every_order_lists_all_circles_page_by_page,
+        every_filter_lists_what_meets_it,
+        a_page_has_fifty_circles_where_nothing_is_said,
+        a_prefix_is_found_in_whatever_form_it_is_written,
+        a_circle_that_does_not_move_is_listed_once_while_others_do,
+    }
+    tokens {
+        a_token_is_good_for_its_list_only,
+        a_token_is_good_for_pages_of_any_size,
+    }
+    waits {
+        what_is_reached_is_answered_at_once,
+        a_query_waits_for_what_it_needs,
+        a_query_waits_for_a_read_model_that_is_not_built,
+        a_wait_ends_with_the_patience_of_the_service,
+        a_wait_ends_with_the_deadline_of_the_client,
+        a_waiting_query_is_answered_in_a_drain,
+    }
+    outages {
+        a_read_model_that_is_not_built_is_unavailable,
+        a_server_that_is_down_at_the_start_is_waited_for,
+        all_goes_on_after_a_crash_of_the_server,
+    }
+    damage {
+        damage_is_an_internal_error_that_tells_nothing,
+    }
+}
