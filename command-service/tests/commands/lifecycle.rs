@@ -7,7 +7,7 @@ use command_service::RunError;
 use command_service::config::Config;
 use event_store::{SetupError, migrate};
 use sqlx::Connection as _;
-use test_support::mysql::{Database, Engine};
+use test_support::mysql::{Database, Engine, MySqlServer};
 use test_support::on_every_engine;
 use tokio_stream::pending;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -16,7 +16,6 @@ use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::failures::{tells_when_to_retry, why};
 use crate::log::{HeldHead, Log, fresh};
-use crate::server::Server;
 use crate::service::{Answer, Service, create, new_id, soon};
 
 on_every_engine!(
@@ -85,7 +84,7 @@ async fn a_service_makes_its_tables_where_it_is_told_to(engine: Engine) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_down_is_waited_for() {
-    let server = Server::start(&[]);
+    let server = MySqlServer::start(Engine::MariaDb);
     let database = Database::create_on(server.url().to_owned()).await;
     migrate(&database.url()).await.unwrap();
     server.kill();
@@ -100,7 +99,8 @@ async fn a_server_that_is_down_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_may_lose_commits_is_refused_unless_allowed() {
-    let server = Server::start(&["--innodb-flush-log-at-trx-commit=2"]);
+    let unsafe_commits = "--innodb-flush-log-at-trx-commit=2";
+    let server = MySqlServer::start_with(Engine::MariaDb, &[unsafe_commits]);
     let database = Database::create_on(server.url().to_owned()).await;
     migrate(&database.url()).await.unwrap();
     let mut config = Config::new(&database.url());

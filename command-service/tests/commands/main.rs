@@ -14,5 +14,4 @@ mod log;
 mod races;
 mod records;
 mod retries;
-mod server;
 mod service;

@@ -59,7 +59,7 @@ pub async fn migrate(url: &str) -> Result<(), MigrateError> {
     Ok(result?)
 }
 
-const UNKNOWN_DATABASE: u16 = 1049;
+pub(crate) const UNKNOWN_DATABASE: u16 = 1049;
 const DATABASE_EXISTS: u16 = 1007;
 const UNKNOWN_TABLE: u16 = 1146;
 

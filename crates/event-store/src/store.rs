@@ -4,9 +4,10 @@ use std::str::FromStr;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
 
+use crate::Config;
 use crate::durability::{self, Unsafe};
-use crate::error::StoreError;
-use crate::{Config, migrate};
+use crate::error::{StoreError, number};
+use crate::migrate::{self, UNKNOWN_DATABASE};
 
 /// The event log. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ pub enum SetupError {
     #[error(transparent)]
     Store(#[from] StoreError),
 
-    /// The tables are missing, or older than this program.
+    /// The database or its tables are missing, or older than this program.
     #[error(
         "the database is at migration {found}, this program needs {needed}: run `command-service migrate`"
     )]
@@ -46,7 +47,8 @@ impl EventStore {
     ///
     /// # Errors
     ///
-    /// [`SetupError::Url`], or [`SetupError::Store`] where the database does not answer.
+    /// [`SetupError::Url`], [`SetupError::NotMigrated`] where there is no such database yet, or
+    /// [`SetupError::Store`] where the server does not answer.
     pub async fn connect(config: &Config) -> Result<Self, SetupError> {
         let options = MySqlConnectOptions::from_str(&config.url).map_err(|_| SetupError::Url)?;
         let pool = MySqlPoolOptions::new()
@@ -60,7 +62,14 @@ impl EventStore {
             })
             .connect_with(options)
             .await
-            .map_err(StoreError::from)?;
+            .map_err(|error| match number(&error) {
+                // `migrate` creates the database, too.
+                Some(UNKNOWN_DATABASE) => SetupError::NotMigrated {
+                    found: 0,
+                    needed: migrate::newest(),
+                },
+                _ => StoreError::from(error).into(),
+            })?;
         Ok(Self { pool })
     }
 

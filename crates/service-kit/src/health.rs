@@ -71,6 +71,11 @@ impl Readiness {
     }
 
     /// NOT_SERVING for good. Watchers are told, and their streams end.
+    /// The names of the services that this is the health of.
+    pub(crate) fn services(&self) -> &[String] {
+        &self.services
+    }
+
     pub(crate) fn drain(&self) {
         self.turn(State::Draining);
     }

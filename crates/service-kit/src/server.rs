@@ -1,6 +1,7 @@
 //! The gRPC server around a service's routes: health, reflection, limits and a drain that ends.
 
 use std::{
+    iter,
     pin::pin,
     time::{Duration, Instant},
 };
@@ -82,6 +83,9 @@ pub enum ServerError {
     Transport(#[from] transport::Error),
 }
 
+/// The health service's name.
+const HEALTH: &str = "grpc.health.v1.Health";
+
 /// A gRPC server that is ready to run.
 #[derive(Debug)]
 pub struct Server {
@@ -93,7 +97,8 @@ pub struct Server {
 impl Server {
     /// Adds health and reflection (`v1` and `v1alpha`) to the service's own `routes`, which must hold neither.
     ///
-    /// `descriptor_set` is the encoded `FileDescriptorSet` of the routes.
+    /// `descriptor_set` is the encoded `FileDescriptorSet` of the routes; reflection lists the services that
+    /// `readiness` names.
     ///
     /// # Errors
     /// When `descriptor_set` is malformed.
@@ -104,7 +109,13 @@ impl Server {
         options: Options,
     ) -> Result<Self, ServerError> {
         let reflection = || {
-            tonic_reflection::server::Builder::configure()
+            let names = readiness.services().iter().map(String::as_str);
+            // A descriptor set may describe services that run elsewhere.
+            let builder = iter::chain(names, [HEALTH]).fold(
+                tonic_reflection::server::Builder::configure(),
+                |builder, name| builder.with_service_name(name),
+            );
+            builder
                 .register_encoded_file_descriptor_set(descriptor_set)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
                 // So that grpcurl shows the details of an error.

@@ -10,5 +10,5 @@
 pub mod judge;
 pub mod mysql;
 pub mod process;
-
 pub mod redis;
+pub mod server;

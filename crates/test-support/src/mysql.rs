@@ -6,6 +6,8 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use uuid::Uuid;
 
+use crate::server::{Kind, Server};
+
 /// A kind of server that the log must work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -22,6 +24,18 @@ impl Engine {
             Self::MariaDb => "CIRCLES_TEST_MARIADB_URL",
             Self::MySql => "CIRCLES_TEST_MYSQL_URL",
         }
+    }
+}
+
+/// A MySQL or MariaDB for one test alone, which may kill it.
+pub type MySqlServer = Server;
+
+impl From<Engine> for Kind {
+    fn from(engine: Engine) -> Self {
+        Self(match engine {
+            Engine::MariaDb => "mariadb",
+            Engine::MySql => "mysql",
+        })
     }
 }
 

@@ -3,13 +3,13 @@
 
 mod wire;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 use wire::{Address, Wire};
+
+use crate::server::{Kind, Server};
 
 /// A lease that a killed test did not give back ends by itself; no test takes
 /// that long.
@@ -36,14 +36,6 @@ impl Engine {
         match self {
             Self::Redis => "CIRCLES_TEST_REDIS_URL",
             Self::Valkey => "CIRCLES_TEST_VALKEY_URL",
-        }
-    }
-
-    /// What `deploy/local/server` calls it.
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Redis => "redis",
-            Self::Valkey => "valkey",
         }
     }
 }
@@ -133,97 +125,14 @@ fn lease_key(number: u32) -> String {
     format!("circles-test:lease:{number}")
 }
 
-/// A server for one test alone, which may kill it. Stopped when dropped.
-#[derive(Debug)]
-pub struct RedisServer {
-    engine: Engine,
-    arguments: Vec<String>,
-    directory: PathBuf,
-    url: String,
-}
+/// A Redis for one test alone, which may kill it.
+pub type RedisServer = Server;
 
-impl RedisServer {
-    /// Starts a server with an empty folder, and waits until it answers.
-    ///
-    /// # Panics
-    ///
-    /// Where it does not start.
-    #[must_use]
-    pub fn start(engine: Engine) -> Self {
-        Self::start_with(engine, &[])
-    }
-
-    /// Starts a server with more arguments, as `["--requirepass", "secret"]`.
-    ///
-    /// # Panics
-    ///
-    /// Where it does not start.
-    #[must_use]
-    pub fn start_with(engine: Engine, arguments: &[&str]) -> Self {
-        let name = format!("circles-test-{}", Uuid::now_v7().simple());
-        let mut server = Self {
-            engine,
-            arguments: arguments.iter().map(ToString::to_string).collect(),
-            directory: std::env::temp_dir().join(name),
-            url: String::new(),
-        };
-        server.url = server.run();
-        server
-    }
-
-    /// The URL to connect to it, of its database 0.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Ends it at once, as a crash would.
-    ///
-    /// # Panics
-    ///
-    /// Where that fails.
-    pub fn kill(&self) {
-        script(&["kill"], &self.directory, &[]).expect("the server can be killed");
-    }
-
-    /// Starts it again with its data, on the same port.
-    ///
-    /// # Panics
-    ///
-    /// Where it does not start, or its port was taken meanwhile.
-    pub fn restart(&self) {
-        assert_eq!(self.run(), self.url, "the server's port was taken");
-    }
-
-    fn run(&self) -> String {
-        let start = ["start", self.engine.kind()];
-        let output = script(&start, &self.directory, &self.arguments)
-            .unwrap_or_else(|error| panic!("{}: {error}", start.join(" ")));
-        output.lines().last().unwrap_or_default().to_owned()
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        let _ = script(&["kill"], &self.directory, &[]);
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
-
-/// Runs `deploy/local/server`; its output, or what it complained of.
-fn script(action: &[&str], directory: &Path, arguments: &[String]) -> Result<String, String> {
-    let output = Command::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../deploy/local/server"
-    ))
-    .args(action)
-    .arg(directory)
-    .args(arguments)
-    .output()
-    .map_err(|error| error.to_string())?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+impl From<Engine> for Kind {
+    fn from(engine: Engine) -> Self {
+        Self(match engine {
+            Engine::Redis => "redis",
+            Engine::Valkey => "valkey",
+        })
     }
 }

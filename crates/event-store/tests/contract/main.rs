@@ -7,6 +7,7 @@
 )]
 
 mod append;
+mod crash;
 mod load;
 mod log;
 mod setup;

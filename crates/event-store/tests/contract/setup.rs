@@ -32,6 +32,11 @@ async fn a_missing_database_is_created(engine: Engine) {
     .execute(&mut connection)
     .await
     .unwrap();
+    let missing = EventStore::connect(&Config::new(database.url())).await;
+    assert!(matches!(
+        missing,
+        Err(SetupError::NotMigrated { found: 0, .. })
+    ));
     migrate(&database.url()).await.unwrap();
     let store = EventStore::connect(&Config::new(database.url()))
         .await
