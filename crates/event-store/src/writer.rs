@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared_domain::{CircleId, Command};
 use sqlx::MySql;
 use sqlx::pool::PoolConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -80,6 +80,8 @@ const ATTEMPTS: usize = 20;
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: mpsc::Sender<Job>,
+    /// The places in the queue that those who wait for room may take.
+    shared_places: Arc<Semaphore>,
     store: EventStore,
     cache: Arc<CircleCache>,
 }
@@ -89,6 +91,15 @@ pub struct Writer {
 struct Job {
     attempt: Attempt,
     answer: oneshot::Sender<Result<Verdict, SubmitError>>,
+    /// Given back when the job leaves the queue.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+/// What to do when the queue is full.
+#[derive(Clone, Copy, Debug)]
+enum WhenFull {
+    Refuse,
+    Wait,
 }
 
 /// The task behind the writers. It ends when all writers are gone and the queue is empty.
@@ -114,6 +125,9 @@ impl Writer {
     #[must_use]
     pub fn start(store: EventStore, options: WriterOptions) -> (Self, WriterTask) {
         let (queue, jobs) = mpsc::channel(options.queue);
+        // Half of the queue is kept from those who wait: in a queue that others fill as soon as
+        // there is room, one who does not wait would never find a place.
+        let shared_places = Arc::new(Semaphore::new((options.queue / 2).max(1)));
         let (due, snapshots_due) = mpsc::channel(snapshots::QUEUE);
         let cache = Arc::new(CircleCache::new(options.cache_bytes));
         let snapshots = tokio::spawn(snapshots::run(store.clone(), snapshots_due));
@@ -127,6 +141,7 @@ impl Writer {
         let appending = tokio::spawn(appender.run(jobs));
         let writer = Self {
             queue,
+            shared_places,
             store,
             cache,
         };
@@ -148,6 +163,24 @@ impl Writer {
     ///
     /// [`SubmitError`] says whether something may have been appended.
     pub async fn submit(&self, submission: Submission) -> Result<Outcome, SubmitError> {
+        self.submit_with(submission, WhenFull::Refuse).await
+    }
+
+    /// [`submit`](Self::submit) that waits for room in the queue, without a limit. All who wait
+    /// share half of the queue at most, in the order in which they came.
+    ///
+    /// # Errors
+    ///
+    /// As of `submit`, but never [`SubmitError::QueueFull`].
+    pub async fn submit_when_room(&self, submission: Submission) -> Result<Outcome, SubmitError> {
+        self.submit_with(submission, WhenFull::Wait).await
+    }
+
+    async fn submit_with(
+        &self,
+        submission: Submission,
+        full: WhenFull,
+    ) -> Result<Outcome, SubmitError> {
         let id = submission.circle_id;
         let mut basis = match (self.cache.get(id), &submission.command) {
             (Some(cached), _) => cached,
@@ -157,7 +190,7 @@ impl Writer {
         };
         for _ in 0..ATTEMPTS {
             let submission = submission.clone();
-            match self.attempt(Attempt { submission, basis }).await? {
+            match self.attempt(Attempt { submission, basis }, full).await? {
                 Verdict::Settled(outcome) => return Ok(outcome),
                 Verdict::Stale => basis = self.load(id).await?,
             }
@@ -165,14 +198,28 @@ impl Writer {
         Err(SubmitError::Contended)
     }
 
-    async fn attempt(&self, attempt: Attempt) -> Result<Verdict, SubmitError> {
+    async fn attempt(&self, attempt: Attempt, full: WhenFull) -> Result<Verdict, SubmitError> {
         let (answer, answered) = oneshot::channel();
-        self.queue
-            .try_send(Job { attempt, answer })
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => SubmitError::QueueFull,
-                mpsc::error::TrySendError::Closed(_) => SubmitError::Closed,
-            })?;
+        let job = |_place| Job {
+            attempt,
+            answer,
+            _place,
+        };
+        match full {
+            WhenFull::Refuse => self
+                .queue
+                .try_send(job(None))
+                .map_err(|error| match error {
+                    mpsc::error::TrySendError::Full(_) => SubmitError::QueueFull,
+                    mpsc::error::TrySendError::Closed(_) => SubmitError::Closed,
+                })?,
+            WhenFull::Wait => {
+                let place = Arc::clone(&self.shared_places).acquire_owned().await;
+                let place = place.map_err(|_| SubmitError::Closed)?;
+                let sent = self.queue.send(job(Some(place))).await;
+                sent.map_err(|_| SubmitError::Closed)?;
+            }
+        }
         // The task drops an answer only when it dies itself.
         answered.await.unwrap_or(Err(SubmitError::Unknown))
     }

@@ -7,6 +7,7 @@
 )]
 
 mod append;
+mod cost;
 mod crash;
 mod load;
 mod log;
