@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use projector::config::{Config, LISTEN};
-use projector::{RunError, run};
+use projector::run;
+use service_kit::check;
 use service_kit::program::Program;
-use service_kit::{check, shutdown};
-use tokio::net::TcpListener;
 
 const PROGRAM: Program = Program {
     name: "projector",
@@ -18,17 +17,6 @@ const PROGRAM: Program = Program {
 fn main() -> ExitCode {
     PROGRAM.main(|subcommand| match subcommand {
         "check" => PROGRAM.run(LISTEN, check::check),
-        _ => PROGRAM.run(Config::read, serve),
+        _ => PROGRAM.serve(Config::read, |config| config.listen, run),
     })
-}
-
-async fn serve(config: Config) -> Result<(), RunError> {
-    let shutdown = shutdown::signal().map_err(RunError::Signal)?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|source| RunError::Bind {
-            address: config.listen,
-            source,
-        })?;
-    run(config, listener, shutdown).await
 }

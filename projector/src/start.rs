@@ -1,7 +1,5 @@
 //! From a configuration to a running projector, and down again.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -40,18 +38,6 @@ const FIRST_IDLE: Duration = Duration::from_millis(1);
 /// Why the projector ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The signals of the operating system can't be received.
-    #[error("cannot receive signals")]
-    Signal(#[source] io::Error),
-    /// The address to listen on can't be had.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
     /// The gRPC server failed.
     #[error(transparent)]
     Server(#[from] ServerError),

@@ -1,8 +1,5 @@
 //! From a configuration to a running service, and down again.
 
-use std::io;
-use std::net::SocketAddr;
-
 use circles_proto::FILE_DESCRIPTOR_SET;
 use circles_proto::circles::v1::circle_query_service_server::{
     CircleQueryServiceServer, SERVICE_NAME,
@@ -20,18 +17,6 @@ use crate::queries::Queries;
 /// Why the service ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The signals of the operating system can't be received.
-    #[error("cannot receive signals")]
-    Signal(#[source] io::Error),
-    /// The address to listen on can't be had.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
     /// The gRPC server failed.
     #[error(transparent)]
     Server(#[from] ServerError),

@@ -10,6 +10,7 @@ use crate::cache::CircleCache;
 use crate::catch_up::catch_up;
 use crate::error::{Damage, StoreError};
 use crate::log::EventRow;
+use crate::parameter::json;
 use crate::plan::{Known, NewRow, Plan};
 use crate::submission::{Attempt, Verdict};
 
@@ -210,8 +211,3 @@ const INSERT: &str = "\
              metadata LONGTEXT CHARACTER SET utf8mb4 PATH '$.metadata', \
              occurred_at DATETIME(6) PATH '$.occurred_at' \
          )) AS item";
-
-pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value)
-        .expect("numbers and strings under fixed keys always have a JSON form")
-}

@@ -6,10 +6,10 @@ use serde::Serialize;
 use shared_domain::{CircleId, Version};
 use sqlx::mysql::MySqlConnection;
 
-use crate::append::json;
 use crate::cache::CircleCache;
 use crate::error::{Damage, StoreError};
 use crate::load::{FoldRow, StoredCircle};
+use crate::parameter::json;
 use crate::plan::Known;
 use crate::submission::Attempt;
 

@@ -21,6 +21,7 @@ mod error;
 mod load;
 mod log;
 mod migrate;
+mod parameter;
 mod plan;
 mod snapshots;
 mod store;

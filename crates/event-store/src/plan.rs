@@ -7,10 +7,10 @@ use shared_domain::{
     CircleId, EventId, Misfit, RecordedEvent, Sequence, Version, decide, evolve, payload,
 };
 
-use crate::append::json;
 use crate::cache::CircleCache;
 use crate::error::Damage;
 use crate::load::StoredCircle;
+use crate::parameter::json;
 use crate::submission::{Attempt, Outcome, Verdict};
 
 /// What the log knows about a submission.

@@ -6,9 +6,9 @@ use serde::Serialize;
 use shared_domain::{CircleId, Version, snapshot};
 use tokio::sync::mpsc;
 
-use crate::append::json;
 use crate::error::StoreError;
 use crate::load::StoredCircle;
+use crate::parameter::json;
 use crate::store::EventStore;
 
 /// A circle to take a snapshot of.

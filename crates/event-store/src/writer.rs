@@ -200,10 +200,10 @@ impl Writer {
 
     async fn attempt(&self, attempt: Attempt, full: WhenFull) -> Result<Verdict, SubmitError> {
         let (answer, answered) = oneshot::channel();
-        let job = |_place| Job {
+        let job = |place| Job {
             attempt,
             answer,
-            _place,
+            _place: place,
         };
         match full {
             WhenFull::Refuse => self

@@ -2,7 +2,8 @@
 //!
 //! ```no_run
 //! use std::{io, net::SocketAddr, process::ExitCode};
-//! use service_kit::{check::check, config::parse, program::Program};
+//! use service_kit::{check::check, config::{Invalid, Reader, parse}, program::{Program, Shutdown}};
+//! use tokio::net::TcpListener;
 //!
 //! const PROGRAM: Program = Program {
 //!     name: "example-service",
@@ -13,14 +14,18 @@
 //!
 //! fn main() -> ExitCode {
 //!     PROGRAM.main(|subcommand| match subcommand {
-//!         "check" => PROGRAM.run(|reader| reader.required("EXAMPLE_LISTEN", parse::address), check),
+//!         "check" => PROGRAM.run(listen, check),
 //!         "greet" => PROGRAM.run(|_| Ok(()), |()| async { io::Result::Ok(()) }),
-//!         _ => PROGRAM.run(|reader| reader.required("EXAMPLE_LISTEN", parse::address), serve),
+//!         _ => PROGRAM.serve(listen, |listen| *listen, serve),
 //!     })
 //! }
 //!
-//! async fn serve(listen: SocketAddr) -> io::Result<()> {
-//!     let listener = tokio::net::TcpListener::bind(listen).await?;
+//! fn listen(reader: &mut Reader<'_>) -> Result<SocketAddr, Invalid> {
+//!     reader.required("EXAMPLE_LISTEN", parse::address)
+//! }
+//!
+//! async fn serve(_: SocketAddr, listener: TcpListener, shutdown: Shutdown) -> io::Result<()> {
+//!     shutdown.await;
 //! #   drop(listener);
 //!     Ok(())
 //! }
@@ -30,15 +35,17 @@ use std::{
     error::Error,
     fmt::{self, Write as _},
     io, iter,
+    net::SocketAddr,
+    pin::Pin,
     process::ExitCode,
     time::Duration,
 };
 
-use tokio::runtime;
+use tokio::{net::TcpListener, runtime};
 
 use crate::{
     config::{self, Environment, Invalid, Reader},
-    telemetry,
+    shutdown, telemetry,
 };
 
 /// The exit status for a wrong command line or configuration, `EX_USAGE` of sysexits.h: trying again will not help.
@@ -117,6 +124,26 @@ impl Program {
         iter::chain(SUBCOMMANDS, self.subcommands.iter().copied())
     }
 
+    /// [`run`](Self::run) for a server: binds the address and hands it to `run` with a future that resolves when
+    /// the process is told to stop.
+    pub fn serve<C, E: Error + 'static, F: Future<Output = Result<(), E>>>(
+        &self,
+        configure: impl FnOnce(&mut Reader<'_>) -> Result<C, Invalid>,
+        listen: impl FnOnce(&C) -> SocketAddr,
+        run: impl FnOnce(C, TcpListener, Shutdown) -> F,
+    ) -> ExitCode {
+        self.run(configure, async |config| {
+            let shutdown: Shutdown = Box::pin(shutdown::signal().map_err(ServeError::Signal)?);
+            let address = listen(&config);
+            let listener = TcpListener::bind(address)
+                .await
+                .map_err(|source| ServeError::Bind { address, source })?;
+            run(config, listener, shutdown)
+                .await
+                .map_err(ServeError::Run)
+        })
+    }
+
     /// Reads the configuration from the environment, starts telemetry and a runtime, and does the work.
     ///
     /// Exit status: 0 when the work is done, [`BAD_CONFIGURATION`] when a variable is wrong (all
@@ -158,6 +185,23 @@ impl Program {
             Err(error) => failed(&error),
         }
     }
+}
+
+/// Resolves when the process is told to stop.
+pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Why a server ended.
+#[derive(Debug, thiserror::Error)]
+enum ServeError<E: Error + 'static> {
+    #[error("cannot receive signals")]
+    Signal(#[source] io::Error),
+    #[error("cannot listen on {address}")]
+    Bind {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Run(E),
 }
 
 #[derive(Debug, PartialEq, Eq)]
