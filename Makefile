@@ -1,9 +1,9 @@
 # Everything a newcomer needs; the work is done by the scripts in deploy/local.
 
 .DEFAULT_GOAL := help
-scripts = $(addprefix deploy/local/,clean-data fetch prerequisites run server test tools *.bash)
+scripts = $(addprefix deploy/local/,bench clean-data fetch prerequisites run server test tools *.bash)
 
-.PHONY: help run test clean-data fmt lint tools
+.PHONY: help run test bench clean-data fmt lint tools
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -13,6 +13,9 @@ run: ## Set up MySQL and Redis, start the three services, show their logs; Ctrl-
 
 test: ## Run every test on private servers (part of them: make test ARGS="-p shared-domain")
 	@deploy/local/test $(ARGS)
+
+bench: ## Measure the services and the machine on release builds (12 minutes; BENCH_QUICK=1: 3)
+	@deploy/local/bench
 
 clean-data: ## Stop what `make run` left running, and forget its data
 	@deploy/local/clean-data

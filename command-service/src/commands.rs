@@ -1,6 +1,6 @@
 //! What a command does, from its values to what is answered.
 
-use event_store::{EventStore, Outcome, StoreError, Submission, SubmitError, Writer};
+use event_store::{EventStore, Fresh, Outcome, StoreError, Submission, SubmitError, Writer};
 use shared_domain::{
     Circle, CircleId, Command, EventId, Metadata, RecordedEvent, Refusal, Sequence, Version, decide,
 };
@@ -16,6 +16,22 @@ pub(crate) struct Order {
     pub(crate) event_id: EventId,
     /// Who, and on which request.
     pub(crate) metadata: Metadata,
+}
+
+impl Order {
+    fn submission(&self) -> Submission {
+        Submission {
+            event_id: self.event_id,
+            circle_id: self.target.id(),
+            command: self.command.clone(),
+            metadata: self.metadata.clone(),
+            occurred_at: chrono::Utc::now(),
+            fresh: Fresh {
+                event: self.metadata.request_id.is_none(),
+                circle: matches!(self.target, Target::New(_)),
+            },
+        }
+    }
 }
 
 /// Whom a command is about.
@@ -80,21 +96,25 @@ impl Commands {
     /// Even a command that the present state refuses goes to the log: only there is it certain
     /// that it is not the repetition of one that was done.
     pub(crate) async fn execute(&self, order: Order) -> Result<Accepted, Rejected> {
-        let submission = Submission {
-            event_id: order.event_id,
-            circle_id: order.target.id(),
-            command: order.command.clone(),
-            metadata: order.metadata.clone(),
-            occurred_at: chrono::Utc::now(),
-        };
-        match self.writer.submit(submission).await? {
+        let outcome = self.writer.submit(order.submission()).await?;
+        self.accept(&order, outcome).await
+    }
+
+    /// [`execute`](Self::execute) that waits for room where the queue is full.
+    pub(crate) async fn execute_when_room(&self, order: Order) -> Result<Accepted, Rejected> {
+        let outcome = self.writer.submit_when_room(order.submission()).await?;
+        self.accept(&order, outcome).await
+    }
+
+    async fn accept(&self, order: &Order, outcome: Outcome) -> Result<Accepted, Rejected> {
+        match outcome {
             Outcome::Appended(now) | Outcome::Unchanged(now) => Ok(Accepted {
                 circle_id: order.target.id(),
                 version: now.circle.version().ok_or(Rejected::NoVersion)?,
                 sequence: now.sequence,
             }),
             Outcome::Refused(refusal) => Err(refusal.into()),
-            Outcome::Repeated(event) => self.answer_again(&order, &event).await,
+            Outcome::Repeated(event) => self.answer_again(order, &event).await,
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) fn status(rejected: &Rejected) -> Status {
             )
             .retry_after(AFTER_FULL)
             .build(),
-        Rejected::Submit(SubmitError::Closed) => unavailable("DRAINING", "the service is draining"),
+        Rejected::Submit(SubmitError::Closed) => draining(),
         Rejected::Submit(SubmitError::Unknown) => unavailable(
             "LOG_UNAVAILABLE",
             "the event log can't be reached; whether the command was done is unknown: \
@@ -61,6 +61,11 @@ pub(crate) fn status(rejected: &Rejected) -> Status {
 /// The status before the database was reached for the first time.
 pub(crate) fn starting() -> Status {
     unavailable("STARTING", "the service is starting")
+}
+
+/// The status for what is not begun any more.
+pub(crate) fn draining() -> Status {
+    unavailable("DRAINING", "the service is draining")
 }
 
 fn unreachable_log() -> Status {

@@ -1,7 +1,5 @@
 //! From a configuration to a running service, and down again.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,18 +25,6 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Why the service ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The signals of the operating system can't be received.
-    #[error("cannot receive signals")]
-    Signal(#[source] io::Error),
-    /// The address to listen on can't be had.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
     /// The gRPC server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -67,11 +53,15 @@ pub async fn run(
         tracing::info!(%address, "command-service listens");
     }
     let commands = Arc::new(OnceLock::new());
-    let service = CircleCommandServiceServer::new(CommandService::new(Arc::clone(&commands)));
+    let readiness = Readiness::new([SERVICE_NAME]);
+    let service = CircleCommandServiceServer::new(CommandService::new(
+        Arc::clone(&commands),
+        readiness.clone(),
+    ));
     let server = Server::new(
         Routes::new(service),
         FILE_DESCRIPTOR_SET,
-        Readiness::new([SERVICE_NAME]),
+        readiness,
         config.server.clone(),
     )?;
     let task = server

@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
-use circles_proto::circles::v1::{CreateCircleRequest, DeleteCircleRequest, UpdateCircleRequest};
+use circles_proto::circles::v1::{
+    CreateCircleRequest, DeleteCircleRequest, ImportCirclesRequest, UpdateCircleRequest,
+};
 use service_kit::status::FieldViolation;
 use shared_domain::{
     Capacity, CircleId, CircleName, Command, DeletionReason, EventId, Metadata, Sequence, Version,
@@ -23,8 +25,16 @@ pub(crate) trait IntoOrder {
 /// Turns a request into an order.
 pub(crate) fn order<T: IntoOrder>(request: Request<T>) -> Result<Order, Status> {
     let traceparent = traceparent(request.metadata());
+    order_traced(request.into_inner(), traceparent)
+}
+
+/// Turns a message into an order of the caller with this trace.
+pub(crate) fn order_traced(
+    message: impl IntoOrder,
+    traceparent: Option<String>,
+) -> Result<Order, Status> {
     let mut fields = Fields::default();
-    let ordered = request.into_inner().into_order(&mut fields);
+    let ordered = message.into_order(&mut fields);
     let Some((target, command, request_id)) = ordered else {
         return Err(DOMAIN.invalid_fields(fields.violations));
     };
@@ -109,6 +119,23 @@ impl IntoOrder for CreateCircleRequest {
     }
 }
 
+impl IntoOrder for ImportCirclesRequest {
+    fn into_order(self, fields: &mut Fields) -> Option<(Target, Command, Option<EventId>)> {
+        let Self {
+            name,
+            capacity,
+            request_id,
+        } = self;
+        let creation = CreateCircleRequest {
+            name,
+            capacity,
+            circle_id: None,
+            request_id,
+        };
+        creation.into_order(fields)
+    }
+}
+
 impl IntoOrder for UpdateCircleRequest {
     fn into_order(self, fields: &mut Fields) -> Option<(Target, Command, Option<EventId>)> {
         let id = fields.circle_id(&self.circle_id);
@@ -151,7 +178,7 @@ impl IntoOrder for DeleteCircleRequest {
 }
 
 /// The caller's trace, if the header has the form that W3C Trace Context gives it.
-fn traceparent(metadata: &MetadataMap) -> Option<String> {
+pub(crate) fn traceparent(metadata: &MetadataMap) -> Option<String> {
     let text = metadata.get("traceparent")?.to_str().ok()?;
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
     let hexadecimal = |c: char| c == '-' || matches!(c, '0'..='9' | 'a'..='f');

@@ -1,28 +1,38 @@
 //! The gRPC interface.
 
 mod convert;
+mod import;
 
 use std::sync::{Arc, OnceLock};
 
 use circles_proto::circles::v1::circle_command_service_server::CircleCommandService;
 use circles_proto::circles::v1::{
     CreateCircleRequest, CreateCircleResponse, DeleteCircleRequest, DeleteCircleResponse,
-    UpdateCircleRequest, UpdateCircleResponse,
+    ImportCirclesRequest, UpdateCircleRequest, UpdateCircleResponse,
 };
-use tonic::{Request, Response, Status};
+use service_kit::health::Readiness;
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::commands::{Accepted, Commands};
 use crate::failure;
 
 /// Answers calls, once there is a log to append to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CommandService {
     commands: Arc<OnceLock<Commands>>,
+    readiness: Readiness,
 }
 
 impl CommandService {
-    pub(crate) fn new(commands: Arc<OnceLock<Commands>>) -> Self {
-        Self { commands }
+    pub(crate) fn new(commands: Arc<OnceLock<Commands>>, readiness: Readiness) -> Self {
+        Self {
+            commands,
+            readiness,
+        }
+    }
+
+    fn commands(&self) -> Result<&Commands, Status> {
+        self.commands.get().ok_or_else(failure::starting)
     }
 
     async fn execute<T: convert::IntoOrder>(
@@ -30,8 +40,7 @@ impl CommandService {
         request: Request<T>,
     ) -> Result<Accepted, Status> {
         let order = convert::order(request)?;
-        let commands = self.commands.get().ok_or_else(failure::starting)?;
-        commands
+        self.commands()?
             .execute(order)
             .await
             .map_err(|rejected| failure::status(&rejected))
@@ -89,5 +98,16 @@ impl CircleCommandService for CommandService {
             version: version.get(),
             sequence: convert::sequence(sequence),
         }))
+    }
+
+    type ImportCirclesStream = import::Answers;
+
+    #[tracing::instrument(name = "ImportCircles", level = "debug", skip_all)]
+    async fn import_circles(
+        &self,
+        request: Request<Streaming<ImportCirclesRequest>>,
+    ) -> Result<Response<import::Answers>, Status> {
+        self.commands()?;
+        Ok(Response::new(import::answers(self.clone(), request)))
     }
 }

@@ -9,6 +9,7 @@
 mod answers;
 mod failures;
 mod fields;
+mod import;
 mod lifecycle;
 mod log;
 mod races;

@@ -65,9 +65,13 @@ impl Service {
         }
     }
 
+    /// Where it is, for a connection with settings of its own.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::from_shared(format!("http://{}", self.address)).unwrap()
+    }
+
     pub(crate) async fn channel(&self) -> Channel {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        soon(endpoint.connect()).await.unwrap()
+        soon(self.endpoint().connect()).await.unwrap()
     }
 
     /// A client with a connection of its own.

@@ -19,7 +19,7 @@ use crate::submission::{Attempt, Verdict};
 /// Submissions about one circle build on each other, in their order. A refusal never touches a
 /// neighbour.
 ///
-/// Calling it again with the same batch after an error is safe, whatever became of the first
+/// Calling it again with the same batch after an error, and without `first`, is safe, whatever became of the first
 /// call's commit: what that one appended is found by its ids, and answered as
 /// [`Outcome::Repeated`](crate::Outcome::Repeated).
 ///
@@ -29,10 +29,11 @@ pub(crate) async fn append(
     connection: &mut MySqlConnection,
     batch: &[Attempt],
     cache: &CircleCache,
+    first: bool,
 ) -> Result<Vec<Verdict>, StoreError> {
     let mut transaction = connection.begin().await?;
     let before = reserve(&mut transaction, batch.len()).await?;
-    let known = look(&mut transaction, batch).await?;
+    let known = look(&mut transaction, batch, first).await?;
     let current = catch_up(&mut transaction, batch, &known, cache).await?;
     let plan = Plan::new(before, batch, known, cache, current)?;
     if plan.rows.is_empty() {
@@ -75,32 +76,38 @@ async fn correct_head(connection: &mut MySqlConnection, last: Sequence) -> Resul
     Ok(())
 }
 
-/// Asks the log about the whole batch, in one statement: under the head row it is exact.
+/// Asks the log about the batch, in one statement: under the head row the answer is exact. About
+/// fresh ids there is nothing to ask, unless this is not the first attempt.
 async fn look(
     connection: &mut MySqlConnection,
     batch: &[Attempt],
+    first: bool,
 ) -> Result<Vec<Known>, StoreError> {
     #[derive(Serialize)]
     struct Item {
         n: usize,
-        id: EventId,
-        circle_id: CircleId,
+        id: Option<EventId>,
+        circle_id: Option<CircleId>,
     }
     let items: Vec<Item> = batch
         .iter()
         .enumerate()
-        .map(|(n, attempt)| Item {
+        .map(|(n, Attempt { submission, .. })| Item {
             n,
-            id: attempt.submission.event_id,
-            circle_id: attempt.submission.circle_id,
+            id: (!(first && submission.fresh.event)).then_some(submission.event_id),
+            circle_id: (!(first && submission.fresh.circle)).then_some(submission.circle_id),
         })
+        .filter(|item| item.id.is_some() || item.circle_id.is_some())
         .collect();
+    let mut known: Vec<Known> = Vec::new();
+    known.resize_with(batch.len(), Known::default);
+    if items.is_empty() {
+        return Ok(known);
+    }
     let rows: Vec<KnownRow> = sqlx::query_as(LOOK)
         .bind(json(&items))
         .fetch_all(connection)
         .await?;
-    let mut known: Vec<Known> = Vec::new();
-    known.resize_with(batch.len(), Known::default);
     for row in rows {
         let slot = usize::try_from(row.n).ok().and_then(|n| known.get_mut(n));
         // Every row carries the number of the submission that it was made for.

@@ -35,5 +35,5 @@ pub use load::StoredCircle;
 pub use log::LogEntry;
 pub use migrate::{MigrateError, migrate};
 pub use store::{EventStore, SetupError};
-pub use submission::{Outcome, Submission};
+pub use submission::{Fresh, Outcome, Submission};
 pub use writer::{SubmitError, Writer, WriterOptions, WriterTask};

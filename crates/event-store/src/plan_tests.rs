@@ -3,7 +3,7 @@ use shared_domain::{Capacity, Circle, CircleName, Command, DeletionReason, Metad
 use uuid::Uuid;
 
 use super::*;
-use crate::submission::Submission;
+use crate::submission::{Fresh, Submission};
 
 fn circle(n: u128) -> CircleId {
     CircleId::from_uuid(Uuid::from_u128(n))
@@ -42,6 +42,7 @@ fn submission(n: u128, circle_id: CircleId, command: Command, basis: StoredCircl
         command,
         metadata: Metadata::default(),
         occurred_at: DateTime::UNIX_EPOCH,
+        fresh: Fresh::default(),
     };
     Attempt { submission, basis }
 }

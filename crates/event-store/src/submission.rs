@@ -18,6 +18,19 @@ pub struct Submission {
     pub metadata: Metadata,
     /// When. Kept to the microsecond.
     pub occurred_at: DateTime<Utc>,
+    /// Which of the ids the log can't know yet.
+    pub fresh: Fresh,
+}
+
+/// Which ids of a submission were made at random for it alone, so that the log need not be asked
+/// about them at the first attempt. Should one be there all the same, the unique keys refuse the
+/// batch, and the next attempt asks about all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fresh {
+    /// The event's id; not so for one that the client chose.
+    pub event: bool,
+    /// The circle's id; only so for one that is created.
+    pub circle: bool,
 }
 
 /// What became of a submission.

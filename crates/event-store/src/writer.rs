@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::load::StoredCircle;
 use crate::snapshots;
 use crate::store::EventStore;
-use crate::submission::{Attempt, Outcome, Submission, Verdict};
+use crate::submission::{Attempt, Fresh, Outcome, Submission, Verdict};
 
 /// Limits of a [`Writer`].
 #[derive(Clone, Debug)]
@@ -178,7 +178,7 @@ impl Writer {
 
     async fn submit_with(
         &self,
-        submission: Submission,
+        mut submission: Submission,
         full: WhenFull,
     ) -> Result<Outcome, SubmitError> {
         let id = submission.circle_id;
@@ -189,11 +189,16 @@ impl Writer {
             (None, _) => self.load(id).await?,
         };
         for _ in 0..ATTEMPTS {
-            let submission = submission.clone();
-            match self.attempt(Attempt { submission, basis }, full).await? {
+            let attempt = Attempt {
+                submission: submission.clone(),
+                basis,
+            };
+            match self.attempt(attempt, full).await? {
                 Verdict::Settled(outcome) => return Ok(outcome),
                 Verdict::Stale => basis = self.load(id).await?,
             }
+            // The log knew more than we thought.
+            submission.fresh = Fresh::default();
         }
         Err(SubmitError::Contended)
     }
@@ -271,12 +276,12 @@ impl Appender {
     /// Appends a batch. When the database refuses it as a whole, each submission is tried by
     /// itself, so that one that can't be stored fails alone.
     async fn append(&mut self, batch: &[Attempt]) -> Vec<Result<Verdict, SubmitError>> {
-        match self.append_patiently(batch).await {
+        match self.append_patiently(batch, true).await {
             Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
             Err(SubmitError::Failed) if batch.len() > 1 => {
                 let mut answers = Vec::with_capacity(batch.len());
                 for attempt in batch.chunks(1) {
-                    let verdict = self.append_patiently(attempt).await;
+                    let verdict = self.append_patiently(attempt, false).await;
                     answers.push(verdict.and_then(|mut one| one.pop().ok_or(SubmitError::Failed)));
                 }
                 answers
@@ -287,12 +292,21 @@ impl Appender {
 
     /// Appends a batch, and tries again while the database can't be reached. That is safe after
     /// a commit with unknown outcome, since the events are found by their ids.
-    async fn append_patiently(&mut self, batch: &[Attempt]) -> Result<Vec<Verdict>, SubmitError> {
+    async fn append_patiently(
+        &mut self,
+        batch: &[Attempt],
+        mut first: bool,
+    ) -> Result<Vec<Verdict>, SubmitError> {
         let give_up = Instant::now() + self.options.patience;
         let mut delay = FIRST_DELAY;
         loop {
-            match self.append_once(batch).await {
+            match self.append_once(batch, first).await {
                 Ok(verdicts) => return Ok(verdicts),
+                // Perhaps an id was not as fresh as was said: once more, with every check.
+                Err(StoreError::Refused(_)) if first => {
+                    first = false;
+                    continue;
+                }
                 Err(error) if !error.is_transient() => {
                     report(&error, batch.len(), "append failed");
                     return Err(SubmitError::Failed);
@@ -303,17 +317,22 @@ impl Appender {
                 }
                 Err(error) => report(&error, batch.len(), "append tried again"),
             }
+            first = false;
             tokio::time::sleep(delay).await;
             delay = (delay * 2).min(LONGEST_DELAY);
         }
     }
 
-    async fn append_once(&mut self, batch: &[Attempt]) -> Result<Vec<Verdict>, StoreError> {
+    async fn append_once(
+        &mut self,
+        batch: &[Attempt],
+        first: bool,
+    ) -> Result<Vec<Verdict>, StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.store.pool.acquire().await?,
         };
-        match append(&mut connection, batch, &self.cache).await {
+        match append(&mut connection, batch, &self.cache, first).await {
             Ok(verdicts) => {
                 self.connection = Some(connection);
                 Ok(verdicts)

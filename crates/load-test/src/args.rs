@@ -20,6 +20,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Action {
     /// Apply one workload.
     Run(Run),
+    /// Make all measurements with one database, in a fixed order. `make bench` does so.
+    Bench(Bench),
+    /// Compare the results of `bench` with what they must reach.
+    Summary(Summary),
+    /// Serve a call that does nothing.
+    EchoServer(EchoServer),
 }
 
 /// One workload.
@@ -63,6 +69,129 @@ pub(crate) struct Run {
     /// Write the measurements to this file, as JSON.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// All measurements of one side.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// What to measure.
+    pub(crate) side: Side,
+
+    /// The name of the database program, for the report.
+    #[arg(long)]
+    pub(crate) engine: String,
+
+    /// Where to write the results. What the file holds of the other side is kept.
+    #[arg(long)]
+    pub(crate) json: PathBuf,
+
+    /// How long each round takes, in seconds, after a second of warm-up.
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) seconds: f64,
+
+    /// Rounds of what is compared.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+
+    /// Only these parts, divided by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<Part>,
+
+    /// How long to watch the memory, in seconds.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) memory_seconds: u64,
+
+    /// How many events the long circle has.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) long_events: usize,
+
+    /// How many updates of it, and of short circles, are compared.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) updates: usize,
+
+    /// How many circles there are when queries are measured.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) circles: usize,
+
+    /// A database for the INSERT ceiling, not that of the services.
+    #[arg(long)]
+    pub(crate) mysql_url: String,
+
+    /// A logical database of Redis for the SET and GET ceilings, not that of the services.
+    #[arg(long, default_value = "redis://127.0.0.1:6379/200")]
+    pub(crate) redis_url: String,
+
+    /// A folder on the disk of the database, for the fsync ceiling.
+    #[arg(long, default_value = ".")]
+    pub(crate) folder: PathBuf,
+
+    /// Address of `load-test echo-server`.
+    #[arg(long, default_value = "127.0.0.1:50055")]
+    pub(crate) echo: String,
+
+    #[command(flatten)]
+    pub(crate) system: System,
+}
+
+/// What takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Side {
+    /// The command service with the database.
+    Commands,
+    /// All three services, the database and Redis.
+    System,
+}
+
+/// A part of the measurements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// What the machine, the database, Redis and tonic can do by themselves.
+    Ceilings,
+    /// CreateCircle, from one call at a time to 1,024.
+    Create,
+    /// UpdateCircle likewise.
+    Update,
+    /// The memory of the command service.
+    Memory,
+    /// A circle with a long history.
+    Long,
+    /// GetCircle and an empty call in turn.
+    Get,
+    /// Lists, and reading a hundred circles at once.
+    List,
+    /// Commands and queries mixed.
+    Mix,
+    /// From the answer to a command until a query sees it.
+    Lag,
+}
+
+impl Bench {
+    pub(crate) fn has(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        Span {
+            warm_up: Duration::from_secs(1),
+            measured: Duration::from_secs_f64(self.seconds.max(0.1)),
+        }
+    }
+}
+
+/// The report.
+#[derive(Debug, Args)]
+pub(crate) struct Summary {
+    /// Files that `bench` wrote.
+    #[arg(required = true)]
+    pub(crate) results: Vec<PathBuf>,
+}
+
+/// A server to measure tonic by itself.
+#[derive(Debug, Args)]
+pub(crate) struct EchoServer {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:50055")]
+    pub(crate) listen: String,
 }
 
 /// Where the services are, and which processes belong to them.

@@ -10,13 +10,24 @@
 )]
 
 mod args;
+mod bench;
+mod ceilings;
 mod circles;
 mod client;
+mod closed_loop;
+mod echo_server;
+mod endurance;
 mod grpc;
+mod lag;
+mod long_circle;
 mod measure;
+mod open_loop;
+mod pacer;
 mod processes;
 mod recorder;
+mod results;
 mod run;
+mod summary;
 mod table;
 mod workload;
 
@@ -40,11 +51,20 @@ fn main() -> ExitCode {
 }
 
 fn act(action: Action) -> Result<(), Box<dyn Error>> {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default())?;
+    let runtime = || {
+        Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())
+    };
     match action {
-        Action::Run(arguments) => runtime.block_on(run::run(&arguments)),
+        Action::Run(arguments) => runtime()?.block_on(run::run(&arguments)),
+        Action::Bench(arguments) => runtime()?.block_on(bench::run(&arguments)),
+        Action::Summary(arguments) => summary::print(&arguments.results),
+        // As the services, it has a runtime with all cores.
+        Action::EchoServer(arguments) => Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(echo_server::serve(&arguments.listen)),
     }
 }
 

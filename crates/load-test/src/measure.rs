@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::rc::Rc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
-
 use crate::processes::{CpuUse, Memory, Processes};
-use crate::recorder::{Record, Recorder};
-use crate::workload::{Slot, Targets, Workload};
+use crate::recorder::Record;
+use crate::workload::{Targets, Workload};
+use crate::{closed_loop, open_loop};
+use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
 
 /// How a workload is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +31,12 @@ pub(crate) struct Span {
     pub(crate) measured: Duration,
 }
 
+/// What the processes used.
+pub(crate) struct Usage {
+    pub(crate) cpu: BTreeMap<String, CpuUse>,
+    pub(crate) memory: BTreeMap<String, Memory>,
+}
+
 /// What came out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Measurement {
@@ -45,8 +49,25 @@ pub(crate) struct Measurement {
     pub(crate) memory: BTreeMap<String, Memory>,
 }
 
-/// Calls that still run at the end have this long.
-const PATIENCE: Duration = Duration::from_secs(15);
+impl Span {
+    /// What the processes use while it lasts.
+    pub(crate) async fn watch(
+        self,
+        processes: &Processes,
+        begin: impl FnOnce(),
+        end: impl FnOnce(),
+    ) -> io::Result<Usage> {
+        sleep(self.warm_up).await;
+        let before = processes.sample()?;
+        begin();
+        sleep(self.measured).await;
+        end();
+        Ok(Usage {
+            cpu: processes.sample()?.since(&before),
+            memory: processes.memory()?,
+        })
+    }
+}
 
 /// Applies a workload and measures.
 pub(crate) async fn measure(
@@ -56,60 +77,19 @@ pub(crate) async fn measure(
     span: Span,
     processes: &Processes,
 ) -> io::Result<Measurement> {
-    let recorder = Rc::new(Recorder::new());
-    let mut slots = JoinSet::new();
-    match load {
-        Load::InFlight(in_flight) => {
-            for n in 0..in_flight {
-                let slot = Slot::new(targets, n);
-                slots.spawn_local(call_again_and_again(
-                    slot,
-                    workload.clone(),
-                    Rc::clone(&recorder),
-                ));
-            }
+    let (record, usage) = match load {
+        Load::InFlight(calls) => {
+            closed_loop::run(targets, workload, calls, span, processes).await?
         }
-        Load::PerSecond(_) => {}
-    }
-
-    sleep(span.warm_up).await;
-    let before = processes.sample()?;
-    recorder.open();
-    sleep(span.measured).await;
-    let time = recorder.close();
-    let cpu = processes.sample()?.since(&before);
-    let memory = processes.memory()?;
-
-    // Also so that the next measurement begins in quiet.
-    let ended = timeout(PATIENCE, async {
-        while slots.join_next().await.is_some() {}
-    });
-    if ended.await.is_err() {
-        return Err(io::Error::other(
-            "calls were still unanswered long after the end",
-        ));
-    }
+        Load::PerSecond(calls) => {
+            open_loop::run(targets, workload, calls, span, processes, None).await?
+        }
+    };
     Ok(Measurement {
         workload: workload.name().to_owned(),
         load,
-        record: recorder.record(time),
-        cpu,
-        memory,
+        record,
+        cpu: usage.cpu,
+        memory: usage.memory,
     })
-}
-
-async fn call_again_and_again(mut slot: Slot, workload: Workload, recorder: Rc<Recorder>) {
-    while !recorder.is_closed() {
-        let (rpc, frame) = workload.next();
-        let started = Instant::now();
-        let result = slot.call(rpc, frame).await;
-        let failed = result.is_err();
-        if recorder.is_open() {
-            recorder.add(started.elapsed(), result);
-        }
-        if failed {
-            // A service that refuses at once would otherwise be asked as fast as we can.
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
 }

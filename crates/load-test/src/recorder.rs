@@ -2,18 +2,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::Failure;
+use crate::workload::Written;
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
-/// Shared by all slots of a measurement, on one thread. Only what ends while it is open counts.
+/// Shared by all slots of a measurement, on one thread.
 pub(crate) struct Recorder {
     phase: Cell<Phase>,
     opened: Cell<Option<Instant>>,
+    closed: Cell<Option<Instant>>,
+    /// The calls that were to be made and have not been answered.
+    unanswered: Cell<u64>,
     latencies: RefCell<Histogram<u64>>,
     failures: RefCell<BTreeMap<&'static str, u64>>,
     /// One failure in full, to show the user.
@@ -62,6 +64,8 @@ impl Recorder {
         Self {
             phase: Cell::new(Phase::WarmUp),
             opened: Cell::new(None),
+            closed: Cell::new(None),
+            unanswered: Cell::new(0),
             latencies: RefCell::new(histogram()),
             failures: RefCell::default(),
             example: RefCell::default(),
@@ -74,12 +78,10 @@ impl Recorder {
         self.opened.set(Some(Instant::now()));
     }
 
-    /// Counts nothing from here on; tells for how long it was open.
-    pub(crate) fn close(&self) -> Duration {
+    /// Counts nothing from here on.
+    pub(crate) fn close(&self) {
         self.phase.set(Phase::Closed);
-        self.opened
-            .get()
-            .map_or(Duration::ZERO, |opened| opened.elapsed())
+        self.closed.set(Some(Instant::now()));
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -91,13 +93,19 @@ impl Recorder {
         self.phase.get() == Phase::Open
     }
 
+    /// Announces a call, which counts as failed until it is added.
+    pub(crate) fn expect_one(&self) {
+        self.unanswered.set(self.unanswered.get() + 1);
+    }
+
     /// Counts a call; with the sequence of its answer where that has one.
-    pub(crate) fn add(&self, latency: Duration, result: Result<Option<i64>, Failure>) {
+    pub(crate) fn add(&self, latency: Duration, result: &Result<Option<Written>, Failure>) {
+        self.unanswered.set(self.unanswered.get().saturating_sub(1));
         match result {
-            Ok(sequence) => {
+            Ok(written) => {
                 let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
                 self.latencies.borrow_mut().saturating_record(nanoseconds);
-                if let Some(sequence) = sequence {
+                if let Some(Written { sequence, .. }) = *written {
                     let (low, high) = self.sequences.get().unwrap_or((sequence, sequence));
                     self.sequences
                         .set(Some((low.min(sequence), high.max(sequence))));
@@ -116,17 +124,19 @@ impl Recorder {
         }
     }
 
-    /// What was counted while it was open for `time`.
-    pub(crate) fn record(&self, time: Duration) -> Record {
+    /// What was counted between opening and closing.
+    pub(crate) fn record(&self) -> Record {
         let latencies = self.latencies.borrow();
         let failures = self.failures.borrow();
+        let failures = failures.iter().map(|(name, n)| ((*name).to_owned(), *n));
+        let unanswered = Some(self.unanswered.get()).filter(|n| *n > 0);
+        let unanswered = unanswered.map(|n| ("UNANSWERED".to_owned(), n));
+        let closed = self.closed.get().unwrap_or_else(Instant::now);
+        let opened = self.opened.get().unwrap_or(closed);
         Record {
-            seconds: time.as_secs_f64(),
+            seconds: closed.duration_since(opened).as_secs_f64(),
             calls: latencies.len(),
-            failures: failures
-                .iter()
-                .map(|(name, n)| ((*name).to_owned(), *n))
-                .collect(),
+            failures: failures.chain(unanswered).collect(),
             example: self.example.borrow().clone(),
             latency: Latency::new(&latencies),
             sequences: self.sequences.get().map(|(low, high)| high - low + 1),

@@ -65,7 +65,7 @@ async fn prepare(
         Kind::Update => Workload::Update(circles),
         Kind::Get => Workload::Get(circles),
         Kind::BatchGet => Workload::BatchGet(circles),
-        Kind::List => Workload::List(list(CircleOrder::NameAsc, None)),
+        Kind::List => Workload::List("list", list(CircleOrder::NameAsc, None)),
         Kind::Mix => Workload::Mix(circles),
     })
 }

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::ceilings::Ceiling;
+use crate::endurance::Endurance;
+use crate::long_circle::LongCircle;
 use crate::measure::{Load, Measurement};
 
 /// The heading of [`row`].
@@ -57,4 +60,71 @@ fn cpu(measurement: &Measurement) -> String {
         each.join("  "),
         cores / measurement.record.seconds
     )
+}
+
+/// The heading of [`ceiling_row`].
+pub(crate) fn ceiling_heading() -> String {
+    format!(
+        "{:<12} {:>9} {:>18} {:>8} {:>8} {:>8}  CPU, µs each",
+        "ceiling", "at a time", "per second", "p50 ms", "p99", "max"
+    )
+}
+
+/// One ceiling, in one line.
+pub(crate) fn ceiling_row(ceiling: &Ceiling) -> String {
+    let cpu = ceiling
+        .cpu
+        .iter()
+        .map(|(name, cpu)| format!("{name} {cpu:.1}"));
+    let cpu: Vec<_> = cpu.collect();
+    let latency = &ceiling.latency;
+    format!(
+        "{:<12} {:>9} {:>9.0} {:<8} {:>8.2} {:>8.2} {:>8.2}  {}",
+        ceiling.name,
+        ceiling.batch,
+        ceiling.per_second,
+        ceiling.unit,
+        latency.p50,
+        latency.p99,
+        latency.max,
+        cpu.join("  ")
+    )
+}
+
+/// The memory of a service under load.
+pub(crate) fn endurance(endurance: &Endurance) -> String {
+    let held: Vec<_> = endurance
+        .resident
+        .iter()
+        .map(|mebibytes| format!("{mebibytes:.0}"))
+        .collect();
+    format!(
+        "  memory of {} in MiB, every second: {}; at most {:.0}; growth {:+.1} %",
+        endurance.process,
+        held.join(" "),
+        endurance.peak,
+        endurance.growth() * 100.0
+    )
+}
+
+/// Updates of a long circle and of short ones.
+pub(crate) fn long_circle(long: &LongCircle) -> String {
+    let line = |name: &str, record: &crate::recorder::Record| {
+        format!(
+            "  update of a circle with {name} events: p50 {:.2} ms, mean {:.2}, p99 {:.2}; {} calls, {} failed",
+            record.latency.p50,
+            record.latency.mean,
+            record.latency.p99,
+            record.calls,
+            record.failed()
+        )
+    };
+    let mut text = line(&long.events.to_string(), &long.long) + "\n" + &line("5", &long.short);
+    for (name, n) in &long.refused {
+        let _ = write!(
+            text,
+            "\n  while the long one was written: {n} x {name}, tried again"
+        );
+    }
+    text
 }

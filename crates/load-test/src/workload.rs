@@ -32,8 +32,8 @@ pub(crate) enum Workload {
     Get(Rc<Circles>),
     /// Reads a hundred of these at once.
     BatchGet(Rc<Circles>),
-    /// Reads a first page of a list.
-    List(ListCirclesRequest),
+    /// Reads the first page of a list, which is called so.
+    List(&'static str, ListCirclesRequest),
     /// Of a hundred calls 75 read a circle, 15 update one, 5 list and 5 create.
     Mix(Rc<Circles>),
     /// A call that does nothing, on our own server.
@@ -60,7 +60,7 @@ impl Workload {
             Self::Update(_) => "update",
             Self::Get(_) => "get",
             Self::BatchGet(_) => "batch-get",
-            Self::List(_) => "list",
+            Self::List(name, _) => name,
             Self::Mix(_) => "mix",
             Self::Echo => "echo",
         }
@@ -73,7 +73,7 @@ impl Workload {
             Self::Update(circles) => (Rpc::UpdateCircle, frame(&update(circles))),
             Self::Get(circles) => (Rpc::GetCircle, frame(&get(circles))),
             Self::BatchGet(circles) => (Rpc::BatchGetCircles, frame(&batch_get(circles))),
-            Self::List(request) => (Rpc::ListCircles, frame(request)),
+            Self::List(_, request) => (Rpc::ListCircles, frame(request)),
             Self::Mix(circles) => match fastrand::u8(..100) {
                 0..75 => (Rpc::GetCircle, frame(&get(circles))),
                 75..90 => (Rpc::UpdateCircle, frame(&update(circles))),
@@ -120,6 +120,13 @@ fn batch_get(circles: &Circles) -> BatchGetCirclesRequest {
     }
 }
 
+/// The answer to a command.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) circle_id: String,
+    pub(crate) sequence: i64,
+}
+
 /// One call at a time, of any kind.
 pub(crate) struct Slot {
     command: Option<Caller>,
@@ -137,8 +144,12 @@ impl Slot {
         }
     }
 
-    /// Makes the call; returns the sequence that a command was answered with.
-    pub(crate) async fn call(&mut self, rpc: Rpc, frame: Bytes) -> Result<Option<i64>, Failure> {
+    /// Makes the call; returns what a command was answered with.
+    pub(crate) async fn call(
+        &mut self,
+        rpc: Rpc,
+        frame: Bytes,
+    ) -> Result<Option<Written>, Failure> {
         let caller = match rpc.side() {
             Side::Command => self.command.as_mut(),
             Side::Query => self.query.as_mut(),
@@ -146,15 +157,21 @@ impl Slot {
         };
         let caller = caller.ok_or(Failure::Malformed("no address for this call"))?;
         let answer = caller.call(rpc, frame).await?;
-        let sequence = match rpc {
-            Rpc::CreateCircle => CreateCircleResponse::decode(answer).map(|answer| answer.sequence),
-            Rpc::UpdateCircle => UpdateCircleResponse::decode(answer).map(|answer| answer.sequence),
+        let written = match rpc {
+            Rpc::CreateCircle => CreateCircleResponse::decode(answer).map(|answer| Written {
+                circle_id: answer.circle_id,
+                sequence: answer.sequence,
+            }),
+            Rpc::UpdateCircle => UpdateCircleResponse::decode(answer).map(|answer| Written {
+                circle_id: answer.circle_id,
+                sequence: answer.sequence,
+            }),
             // To decode these would tell nothing more, and would cost the services CPU time.
             Rpc::GetCircle | Rpc::BatchGetCircles | Rpc::ListCircles | Rpc::Echo => {
                 return Ok(None);
             }
         };
-        sequence
+        written
             .map(Some)
             .map_err(|_| Failure::Malformed("not the message expected"))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use event_store::{
-    Config, EventStore, Outcome, StoredCircle, Submission, Writer, WriterOptions, migrate,
+    Config, EventStore, Fresh, Outcome, StoredCircle, Submission, Writer, WriterOptions, migrate,
 };
 use projector::{Projector, Step};
 use read_model::{Connection, Projection, Reader};
@@ -78,6 +78,7 @@ impl World {
             command,
             metadata: Metadata::default(),
             occurred_at: Utc::now(),
+            fresh: Fresh::default(),
         };
         self.writer.submit(submission).await.unwrap()
     }

@@ -1,6 +1,8 @@
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use event_store::{Outcome, SubmitError, Writer, WriterOptions};
+use event_store::{Fresh, Outcome, SubmitError, Writer, WriterOptions};
 use shared_domain::{Refusal, Version};
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
@@ -20,6 +22,7 @@ on_every_engine!(
     what_was_submitted_is_appended_though_nobody_waits,
     an_append_that_waits_too_long_for_the_head_is_tried_again,
     a_connection_that_is_cut_is_replaced,
+    an_id_that_is_not_as_fresh_as_was_said_is_found_out,
 );
 
 async fn of_twenty_updates_of_one_version_one_wins(engine: Engine) {
@@ -102,14 +105,13 @@ async fn a_refusal_leaves_its_neighbours_alone(engine: Engine) {
         // The same event id.
         first,
     ];
-    let calls = batch.map(|submission| {
-        let writer = writer.clone();
-        tokio::spawn(async move { writer.submit(submission).await.unwrap() })
-    });
-    let mut calls = calls.into_iter();
-    // Longer than they take to be queued; were it too short, there would be more batches.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut calls = batch.map(|submission| Box::pin(writer.submit(submission)));
+    for call in &mut calls {
+        // So that they are queued in their order.
+        assert!(!poll_once(call).await);
+    }
     held.rollback().await.unwrap();
+    let mut calls = calls.into_iter();
     let mut next = async || calls.next().unwrap().await.unwrap();
     assert!(matches!(next().await, Outcome::Appended(_)));
     assert!(matches!(next().await, Outcome::Appended(_)));
@@ -183,11 +185,8 @@ async fn what_was_submitted_is_appended_though_nobody_waits(engine: Engine) {
     let (writer, task) = log.writer();
     for _ in 0..10 {
         let mut call = Box::pin(submit(&writer, new_circle(), create("football", 20)));
-        // Polled once, so that it is queued, and dropped, as when a client goes away.
-        let polled = std::future::poll_fn(|context| {
-            std::task::Poll::Ready(call.as_mut().poll(context).is_ready())
-        });
-        assert!(!polled.await);
+        // Queued, and dropped, as when a client goes away.
+        assert!(!poll_once(&mut call).await);
         drop(call);
     }
     drop(writer);
@@ -225,4 +224,35 @@ async fn a_connection_that_is_cut_is_replaced(engine: Engine) {
     }
     assert_eq!(last.circle.version(), Some(Version::new(6).unwrap()));
     assert_eq!(log.sequences().await, [1, 2, 3, 4, 5, 6]);
+}
+
+async fn an_id_that_is_not_as_fresh_as_was_said_is_found_out(engine: Engine) {
+    let log = Log::create(engine).await;
+    let (writer, _task) = log.writer();
+    let mut first = submission(new_circle(), create("football", 20));
+    first.fresh = Fresh {
+        event: true,
+        circle: true,
+    };
+    appended(writer.submit(first.clone()).await);
+    // Another replica does not have the circle in memory, so the unique keys alone stand in
+    // the way.
+    let (replica, _replica_task) = log.writer();
+    let again = replica.submit(first.clone()).await.unwrap();
+    assert!(matches!(again, Outcome::Repeated(_)), "{again:?}");
+    let mut other = submission(first.circle_id, create("tennis", 20));
+    other.fresh = Fresh {
+        event: true,
+        circle: true,
+    };
+    let (replica, _replica_task) = log.writer();
+    let refused = replica.submit(other).await.unwrap();
+    assert_eq!(refused, Outcome::Refused(Refusal::AlreadyExists));
+    assert_eq!(log.sequences().await, [1]);
+}
+
+/// Polls a future once, which queues a submission. Whether it is ready.
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> bool {
+    let mut future = Pin::new(future);
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
 }

@@ -1,12 +1,12 @@
 //! What a command costs, counted in statements: times would depend on the machine.
 
-use event_store::{Config, EventStore, Outcome, Writer, WriterOptions, migrate};
+use event_store::{Config, EventStore, Fresh, Outcome, Writer, WriterOptions, migrate};
 use shared_domain::CircleId;
 use sqlx::mysql::MySqlConnection;
 use test_support::mysql::{Database, Engine, MySqlServer};
 use test_support::on_every_engine;
 
-use crate::support::{appended, create, hold_head, new_circle, set_capacity, submit};
+use crate::support::{appended, create, hold_head, new_circle, set_capacity, submission, submit};
 
 on_every_engine!(statements_are_counted);
 
@@ -76,6 +76,18 @@ async fn statements_are_counted(engine: Engine) {
     }
     let creations = counted.statements().await - before - question;
     assert_eq!(creations, 10 * BATCH);
+    // Of ids that were made for it alone it need not even ask.
+    let before = counted.statements().await;
+    for _ in 0..10 {
+        let mut fresh = submission(new_circle(), create("tennis", 20));
+        fresh.fresh = Fresh {
+            event: true,
+            circle: true,
+        };
+        appended(counted.writer.submit(fresh).await);
+    }
+    let creations = counted.statements().await - before - question;
+    assert_eq!(creations, 10 * (BATCH - 1));
     let before = counted.statements().await;
     for n in 0..10 {
         counted.update(id, 30 + n).await;

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use event_store::{
-    Config, EventStore, Outcome, StoredCircle, Submission, SubmitError, Writer, WriterOptions,
-    WriterTask, migrate,
+    Config, EventStore, Fresh, Outcome, StoredCircle, Submission, SubmitError, Writer,
+    WriterOptions, WriterTask, migrate,
 };
 use shared_domain::{
     Capacity, CircleId, CircleName, Command, EventId, Metadata, Sequence, Version,
@@ -101,6 +101,7 @@ pub(crate) fn submission(circle_id: CircleId, command: Command) -> Submission {
         command,
         metadata: Metadata::default(),
         occurred_at: now(),
+        fresh: Fresh::default(),
     }
 }
 

@@ -1,0 +1,123 @@
+//! `ImportCircles`: many creations on one stream, answered in the order of the requests.
+
+use std::pin::Pin;
+
+use circles_proto::circles::v1::import_circles_response::Result as Answer;
+use circles_proto::circles::v1::{
+    ImportCirclesRequest, ImportCirclesResponse, ImportFailure, ImportFieldViolation,
+    ImportedCircle,
+};
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::{Request, Status, Streaming};
+use tonic_types::StatusExt as _;
+
+use super::{CommandService, convert};
+use crate::commands::Accepted;
+use crate::failure;
+
+/// How many requests of one stream are worked on at the same time, or wait for the client to
+/// read their answers. Enough that a stream by itself fills a good part of a group commit.
+const IN_FLIGHT: usize = 256;
+
+/// The answers of one stream.
+pub(crate) type Answers = Pin<Box<dyn Stream<Item = Result<ImportCirclesResponse, Status>> + Send>>;
+
+/// Answers every request in its turn. An error is the last thing that comes.
+///
+/// A request is read only when there is room for its answer, and room comes only from a client
+/// that reads. Each one is worked on in a task of its own: the stream is polled only while the
+/// client reads, and what holds or waits for a place in the writer's queue must not wait for that.
+pub(crate) fn answers(
+    service: CommandService,
+    request: Request<Streaming<ImportCirclesRequest>>,
+) -> Answers {
+    let traceparent = convert::traceparent(request.metadata());
+    let answers = until_drained(&service, request.into_inner())
+        .map(move |item| {
+            let (service, traceparent) = (service.clone(), traceparent.clone());
+            // A client that is gone takes with it what is not in the queue yet.
+            let task = item.map(|request| {
+                AbortOnDropHandle::new(tokio::spawn(create(service, request, traceparent)))
+            });
+            async move {
+                let created = task?.await.unwrap_or_else(|error| {
+                    tracing::error!(%error, "the task of an import failed");
+                    Err(failure::DOMAIN.internal())
+                });
+                Ok(response(created))
+            }
+        })
+        .buffered(IN_FLIGHT);
+    Box::pin(answers)
+}
+
+/// The requests, until the client has sent the last one, the transport fails, or the service
+/// drains; the latter two are told by an error at the end.
+fn until_drained(
+    service: &CommandService,
+    requests: Streaming<ImportCirclesRequest>,
+) -> impl Stream<Item = Result<ImportCirclesRequest, Status>> + Send + use<> {
+    let readiness = service.readiness.clone();
+    let draining = Box::pin(async move { readiness.draining().await });
+    stream::unfold(Some((requests, draining)), async |state| {
+        let (mut requests, mut draining) = state?;
+        let request = tokio::select! {
+            biased;
+            () = &mut draining => Err(failure::draining()),
+            request = requests.message() => request.transpose()?,
+        };
+        let goes_on = request.is_ok().then_some((requests, draining));
+        Some((request, goes_on))
+    })
+}
+
+async fn create(
+    service: CommandService,
+    request: ImportCirclesRequest,
+    traceparent: Option<String>,
+) -> Result<Accepted, Status> {
+    let order = convert::order_traced(request, traceparent)?;
+    service
+        .commands()?
+        .execute_when_room(order)
+        .await
+        .map_err(|rejected| failure::status(&rejected))
+}
+
+fn response(created: Result<Accepted, Status>) -> ImportCirclesResponse {
+    let answer = match created {
+        Ok(accepted) => Answer::Created(ImportedCircle {
+            circle_id: accepted.circle_id.to_string(),
+            version: accepted.version.get(),
+            sequence: convert::sequence(accepted.sequence),
+        }),
+        Err(status) => Answer::Failure(import_failure(&status)),
+    };
+    ImportCirclesResponse {
+        result: Some(answer),
+    }
+}
+
+/// What CreateCircle would have failed with, as a message.
+fn import_failure(status: &Status) -> ImportFailure {
+    let details = status.get_error_details();
+    let violations = details
+        .bad_request()
+        .map(|request| &request.field_violations);
+    ImportFailure {
+        code: status.code().into(),
+        reason: details
+            .error_info()
+            .map_or_else(String::new, |info| info.reason.clone()),
+        message: status.message().to_owned(),
+        violations: violations
+            .into_iter()
+            .flatten()
+            .map(|violation| ImportFieldViolation {
+                field: violation.field.clone(),
+                description: violation.description.clone(),
+            })
+            .collect(),
+    }
+}
