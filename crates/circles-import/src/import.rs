@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
-use std::io;
 use std::time::Duration;
+use std::{io, iter};
 
 use circles_proto::circles::v1::circle_command_service_client::CircleCommandServiceClient;
 use circles_proto::circles::v1::import_circles_response::Result as Answer;
@@ -236,8 +236,9 @@ fn is_passing(code: Code) -> bool {
 /// Why a stream broke.
 fn interruption(status: Status) -> Interruption {
     let mut why = status.message().to_owned();
-    if let Some(source) = status.source() {
-        why = format!("{why}: {}", chain(source));
+    let source = status.source().map(chain);
+    if let Some(source) = source.filter(|source| *source != why) {
+        why = format!("{why}: {source}");
     }
     // A connection that breaks shows as INTERNAL or UNKNOWN, depending on where it broke.
     if is_passing(status.code()) || matches!(status.code(), Code::Internal | Code::Unknown) {
@@ -247,13 +248,14 @@ fn interruption(status: Status) -> Interruption {
     }
 }
 
-/// An error with its causes.
+/// An error with its causes. One that its effect already quotes is not repeated.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+    for cause in iter::successors(error.source(), |&cause| cause.source()) {
+        let cause = cause.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
     }
     text
 }

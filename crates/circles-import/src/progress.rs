@@ -102,6 +102,7 @@ fn bar(size: Option<u64>) -> ProgressBar {
         ),
         None => (ProgressBar::new_spinner(), "{spinner} {msg}"),
     };
+    bar.set_message("no line yet");
     // The templates are constants; were one wrong, the bar would have another look.
     bar.with_style(
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),

@@ -1,12 +1,14 @@
 //! Appending a batch of commands to the log, in one transaction.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared_domain::{CircleId, EventId, Sequence, Version};
 use sqlx::Connection as _;
 use sqlx::mysql::MySqlConnection;
 
-use crate::cache::CircleCache;
+use crate::cache::{CircleCache, Reign};
 use crate::catch_up::catch_up;
 use crate::error::{Damage, StoreError};
 use crate::log::EventRow;
@@ -14,42 +16,127 @@ use crate::parameter::json;
 use crate::plan::{Known, NewRow, Plan};
 use crate::submission::{Attempt, Verdict};
 
-/// Appends what the rules allow of a batch, in one transaction, and judges each attempt by itself.
-///
-/// Submissions about one circle build on each other, in their order. A refusal never touches a
-/// neighbour.
-///
-/// Calling it again with the same batch after an error, and without `first`, is safe, whatever became of the first
-/// call's commit: what that one appended is found by its ids, and answered as
-/// [`Outcome::Repeated`](crate::Outcome::Repeated).
-///
-/// Run it in a task of its own: a future that is dropped while a transaction begins can leave its
-/// connection inside one.
-pub(crate) async fn append(
-    connection: &mut MySqlConnection,
-    batch: &[Attempt],
-    cache: &CircleCache,
-    first: bool,
-) -> Result<Vec<Verdict>, StoreError> {
-    let mut transaction = connection.begin().await?;
-    let before = reserve(&mut transaction, batch.len()).await?;
-    let known = look(&mut transaction, batch, first).await?;
-    let current = catch_up(&mut transaction, batch, &known, cache).await?;
-    let plan = Plan::new(before, batch, known, cache, current)?;
-    if plan.rows.is_empty() {
-        transaction.rollback().await?;
-    } else {
-        if plan.rows.len() < batch.len() {
-            let last = Sequence::new(before.get() + plan.rows.len() as u64);
-            correct_head(&mut transaction, last).await?;
+/// Whoever appends, with what it knows from one append to the next.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    cache: Arc<CircleCache>,
+    /// Where our last append left the head.
+    head: Option<Sequence>,
+    reign: Reign,
+}
+
+impl Appender {
+    pub(crate) fn new(cache: Arc<CircleCache>) -> Self {
+        Self {
+            cache,
+            head: None,
+            reign: Reign::default(),
         }
-        insert(&mut transaction, &plan.rows).await?;
-        transaction.commit().await?;
     }
-    for (id, circle) in plan.circles {
-        cache.put(id, circle);
+
+    /// Appends what the rules allow of a batch, in one transaction, and judges each attempt by
+    /// itself.
+    ///
+    /// Submissions about one circle build on each other, in their order. A refusal never touches
+    /// a neighbour.
+    ///
+    /// Calling it again with the same batch after an error, and without `first`, is safe, whatever
+    /// became of the first call's commit: what that one appended is found by its ids, and answered
+    /// as [`Outcome::Repeated`](crate::Outcome::Repeated). After an error the connection must not
+    /// be used again.
+    ///
+    /// Run it in a task of its own: a future that is dropped while a transaction begins can leave
+    /// its connection inside one.
+    pub(crate) async fn append(
+        &mut self,
+        connection: &mut MySqlConnection,
+        batch: &[Attempt],
+        first: bool,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        // Until this has ended well, the head is anywhere.
+        let ours = self.head.take();
+        let mut transaction = connection.begin().await?;
+        let before = reserve(&mut transaction, batch.len()).await?;
+        if ours != Some(before) {
+            self.reign.end();
+        }
+        let known = self.look(&mut transaction, batch, first).await?;
+        let current = catch_up(&mut transaction, batch, &known, &self.cache).await?;
+        let plan = Plan::new(before, batch, known, &self.cache, current)?;
+        let after = Sequence::new(before.get() + plan.rows.len() as u64);
+        if plan.rows.is_empty() {
+            transaction.rollback().await?;
+        } else {
+            if plan.rows.len() < batch.len() {
+                correct_head(&mut transaction, after).await?;
+            }
+            insert(&mut transaction, &plan.rows).await?;
+            transaction.commit().await?;
+        }
+        for (id, circle) in plan.circles {
+            self.cache.put(id, circle, self.reign);
+        }
+        self.head = Some(after);
+        Ok(plan.verdicts)
     }
-    Ok(plan.verdicts)
+
+    /// Asks the log about the batch, in one statement: under the head row the answer is exact.
+    ///
+    /// It is not asked what it can't know, at the first attempt: about ids that were made for a
+    /// submission alone, and about circles that are certain.
+    async fn look(
+        &self,
+        connection: &mut MySqlConnection,
+        batch: &[Attempt],
+        first: bool,
+    ) -> Result<Vec<Known>, StoreError> {
+        let mut known = Vec::with_capacity(batch.len());
+        let mut items = Vec::new();
+        for (n, Attempt { submission, .. }) in batch.iter().enumerate() {
+            let certain = self
+                .cache
+                .certain(submission.circle_id, self.reign)
+                .filter(|_| first);
+            let about_event = !(first && submission.fresh.event);
+            let about_circle = !(first && submission.fresh.circle) && certain.is_none();
+            if about_event || about_circle {
+                items.push(Item {
+                    n,
+                    id: about_event.then_some(submission.event_id),
+                    circle_id: about_circle.then_some(submission.circle_id),
+                });
+            }
+            known.push(Known {
+                version: certain.and_then(|certain| certain.circle.version()),
+                repeated: None,
+            });
+        }
+        if items.is_empty() {
+            return Ok(known);
+        }
+        let rows: Vec<KnownRow> = sqlx::query_as(LOOK)
+            .bind(json(&items))
+            .fetch_all(connection)
+            .await?;
+        for row in rows {
+            // Every row carries the number of the submission that it was made for.
+            let slot = usize::try_from(row.n).ok().and_then(|n| known.get_mut(n));
+            if let Some(slot) = slot {
+                let found = row.into_known()?;
+                slot.version = found.version.or(slot.version);
+                slot.repeated = found.repeated;
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// A question to the log.
+#[derive(Serialize)]
+struct Item {
+    n: usize,
+    id: Option<EventId>,
+    circle_id: Option<CircleId>,
 }
 
 /// Takes the head row, which nobody else can have until our commit, and moves it by `n`.
@@ -74,48 +161,6 @@ async fn correct_head(connection: &mut MySqlConnection, last: Sequence) -> Resul
         .execute(connection)
         .await?;
     Ok(())
-}
-
-/// Asks the log about the batch, in one statement: under the head row the answer is exact. About
-/// fresh ids there is nothing to ask, unless this is not the first attempt.
-async fn look(
-    connection: &mut MySqlConnection,
-    batch: &[Attempt],
-    first: bool,
-) -> Result<Vec<Known>, StoreError> {
-    #[derive(Serialize)]
-    struct Item {
-        n: usize,
-        id: Option<EventId>,
-        circle_id: Option<CircleId>,
-    }
-    let items: Vec<Item> = batch
-        .iter()
-        .enumerate()
-        .map(|(n, Attempt { submission, .. })| Item {
-            n,
-            id: (!(first && submission.fresh.event)).then_some(submission.event_id),
-            circle_id: (!(first && submission.fresh.circle)).then_some(submission.circle_id),
-        })
-        .filter(|item| item.id.is_some() || item.circle_id.is_some())
-        .collect();
-    let mut known: Vec<Known> = Vec::new();
-    known.resize_with(batch.len(), Known::default);
-    if items.is_empty() {
-        return Ok(known);
-    }
-    let rows: Vec<KnownRow> = sqlx::query_as(LOOK)
-        .bind(json(&items))
-        .fetch_all(connection)
-        .await?;
-    for row in rows {
-        let slot = usize::try_from(row.n).ok().and_then(|n| known.get_mut(n));
-        // Every row carries the number of the submission that it was made for.
-        if let Some(slot) = slot {
-            *slot = row.into_known()?;
-        }
-    }
-    Ok(known)
 }
 
 /// The batch is one bound parameter, so the text never changes with its size.

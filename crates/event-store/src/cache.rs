@@ -10,19 +10,37 @@ use crate::load::StoredCircle;
 /// allocation.
 const OVERHEAD: u64 = 192;
 
-/// Circles as they were when we last saw them. Only a hint: an append uses one only if the log
-/// confirms its version.
+/// Circles as they were when an append last saw them under the head row. Only a hint to everybody
+/// but an append, which knows which of them are certain.
 #[derive(Debug)]
 pub(crate) struct CircleCache {
-    circles: Cache<CircleId, StoredCircle, Bytes>,
+    circles: Cache<CircleId, Cached, Bytes>,
+}
+
+#[derive(Clone, Debug)]
+struct Cached {
+    circle: StoredCircle,
+    reign: Reign,
+}
+
+/// A stretch of the log in which nobody but us has appended. What was certain at any time in it is
+/// certain to its end, as only our own appends change circles, and they keep the cache up to date.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reign(u64);
+
+impl Reign {
+    /// Somebody else has appended, or may have.
+    pub(crate) fn end(&mut self) {
+        self.0 += 1;
+    }
 }
 
 #[derive(Clone, Debug)]
 struct Bytes;
 
-impl Weighter<CircleId, StoredCircle> for Bytes {
-    fn weight(&self, _: &CircleId, stored: &StoredCircle) -> u64 {
-        let name = match &stored.circle {
+impl Weighter<CircleId, Cached> for Bytes {
+    fn weight(&self, _: &CircleId, cached: &Cached) -> u64 {
+        let name = match &cached.circle.circle {
             Circle::Active(circle) => circle.name.as_str().len() as u64,
             Circle::Absent | Circle::Deleted { .. } => 0,
         };
@@ -39,13 +57,20 @@ impl CircleCache {
         }
     }
 
+    /// The circle as it was when an append last saw it.
     pub(crate) fn get(&self, id: CircleId) -> Option<StoredCircle> {
-        self.circles.get(&id)
+        self.circles.get(&id).map(|cached| cached.circle)
     }
 
-    /// Keeps what was just seen in the log, or just written to it.
-    pub(crate) fn put(&self, id: CircleId, circle: StoredCircle) {
-        self.circles.insert(id, circle);
+    /// The circle as it is, for an append that holds the head row in this reign.
+    pub(crate) fn certain(&self, id: CircleId, reign: Reign) -> Option<StoredCircle> {
+        let cached = self.circles.get(&id)?;
+        (cached.reign == reign).then_some(cached.circle)
+    }
+
+    /// Keeps a circle that is certain. Only an append may say so, after its commit.
+    pub(crate) fn put(&self, id: CircleId, circle: StoredCircle, reign: Reign) {
+        self.circles.insert(id, Cached { circle, reign });
     }
 }
 
@@ -69,7 +94,8 @@ mod tests {
                 circle,
                 sequence: Sequence::new(1),
             };
-            cache.put(CircleId::from_uuid(Uuid::from_u128(n)), stored);
+            let id = CircleId::from_uuid(Uuid::from_u128(n));
+            cache.put(id, stored, Reign::default());
         }
         assert!(cache.circles.len() <= 100, "{}", cache.circles.len());
         assert!(cache.circles.len() >= 50, "{}", cache.circles.len());

@@ -66,7 +66,8 @@ impl Plan {
 struct Planner<'a> {
     last: Sequence,
     rows: Vec<NewRow>,
-    /// The circles that are certain: just read, or as this batch has changed them so far.
+    /// The circles that are certain: just read, confirmed, or as this batch has changed them so
+    /// far.
     circles: HashMap<CircleId, StoredCircle>,
     /// The events of this batch, by id.
     events: HashMap<EventId, RecordedEvent>,
@@ -84,6 +85,9 @@ impl Planner<'_> {
         let Some(present) = self.present(attempt, known.version) else {
             return Ok(None);
         };
+        self.circles
+            .entry(submission.circle_id)
+            .or_insert_with(|| present.clone());
         let event = match decide(&present.circle, &submission.command) {
             Err(refusal) => return Ok(Some(Outcome::Refused(refusal))),
             Ok(None) => return Ok(Some(Outcome::Unchanged(present))),

@@ -3,6 +3,7 @@ use shared_domain::{Capacity, Circle, CircleName, Command, DeletionReason, Metad
 use uuid::Uuid;
 
 use super::*;
+use crate::cache::Reign;
 use crate::submission::{Fresh, Submission};
 
 fn circle(n: u128) -> CircleId {
@@ -192,7 +193,7 @@ fn the_same_event_id_twice_in_a_batch_is_a_repetition() {
 #[test]
 fn a_cached_circle_serves_where_the_log_confirms_its_version() {
     let cache = CircleCache::new(1 << 20);
-    cache.put(circle(1), football());
+    cache.put(circle(1), football(), Reign::default());
     let batch = [submission(
         1,
         circle(1),

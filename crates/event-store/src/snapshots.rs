@@ -1,6 +1,7 @@
 //! Writing snapshots, off the command's path.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use shared_domain::{CircleId, Version, snapshot};
@@ -15,10 +16,13 @@ use crate::store::EventStore;
 pub(crate) type Due = (CircleId, StoredCircle);
 
 /// How many circles may wait. More are passed over: a snapshot is only a cache.
-pub(crate) const QUEUE: usize = 1_024;
+pub(crate) const QUEUE: usize = 4_096;
 
 /// How many snapshots travel in one statement.
-const BATCH: usize = 256;
+const BATCH: usize = 2_048;
+
+/// How long a snapshot waits for others.
+const DELAY: Duration = Duration::from_secs(1);
 
 /// Whether a circle at this version is due.
 pub(crate) fn is_due(version: Version, interval: u32) -> bool {
@@ -26,17 +30,35 @@ pub(crate) fn is_due(version: Version, interval: u32) -> bool {
 }
 
 /// Writes what comes, until the sender is gone.
+///
+/// A snapshot waits up to [`DELAY`] for others: each write costs the disk what a commit costs it,
+/// and appends are waiting for that disk.
 pub(crate) async fn run(store: EventStore, mut due: mpsc::Receiver<Due>) {
-    let mut batch = Vec::new();
-    while due.recv_many(&mut batch, BATCH).await > 0 {
-        // Of a circle that is due twice, the later one is enough.
-        let newest: HashMap<CircleId, StoredCircle> = batch.drain(..).collect();
-        if let Err(error) = store.save_snapshots(&newest).await {
+    let mut waiting: HashMap<CircleId, StoredCircle> = HashMap::new();
+    let mut open = true;
+    while open {
+        let deadline = tokio::time::sleep(DELAY);
+        tokio::pin!(deadline);
+        while open && waiting.len() < BATCH {
+            tokio::select! {
+                next = due.recv() => match next {
+                    // Of a circle that is due twice, the later one is enough.
+                    Some((id, circle)) => drop(waiting.insert(id, circle)),
+                    None => open = false,
+                },
+                () = &mut deadline, if !waiting.is_empty() => break,
+            }
+        }
+        if waiting.is_empty() {
+            continue;
+        }
+        if let Err(error) = store.save_snapshots(&waiting).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "snapshots not written; circles load more slowly without them"
             );
         }
+        waiting.clear();
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::append::append;
+use crate::append::Appender;
 use crate::cache::CircleCache;
 use crate::error::StoreError;
 use crate::load::StoredCircle;
@@ -131,14 +131,14 @@ impl Writer {
         let (due, snapshots_due) = mpsc::channel(snapshots::QUEUE);
         let cache = Arc::new(CircleCache::new(options.cache_bytes));
         let snapshots = tokio::spawn(snapshots::run(store.clone(), snapshots_due));
-        let appender = Appender {
+        let worker = Worker {
             store: store.clone(),
-            cache: Arc::clone(&cache),
+            appender: Appender::new(Arc::clone(&cache)),
             options,
             due,
             connection: None,
         };
-        let appending = tokio::spawn(appender.run(jobs));
+        let appending = tokio::spawn(worker.run(jobs));
         let writer = Self {
             queue,
             shared_places,
@@ -231,10 +231,8 @@ impl Writer {
 
     async fn load(&self, id: CircleId) -> Result<StoredCircle, SubmitError> {
         match self.store.load(id).await {
-            Ok(circle) => {
-                self.cache.put(id, circle.clone());
-                Ok(circle)
-            }
+            // Not into the cache, where only an append puts what it knows to be certain.
+            Ok(circle) => Ok(circle),
             Err(error) => {
                 report(&error, 1, "circle not loaded");
                 Err(if error.is_transient() {
@@ -247,16 +245,16 @@ impl Writer {
     }
 }
 
-struct Appender {
+struct Worker {
     store: EventStore,
-    cache: Arc<CircleCache>,
+    appender: Appender,
     options: WriterOptions,
     due: mpsc::Sender<snapshots::Due>,
     /// Kept from batch to batch: the pool would test it before and after each.
     connection: Option<PoolConnection<MySql>>,
 }
 
-impl Appender {
+impl Worker {
     async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut group = Vec::new();
         while jobs.recv_many(&mut group, self.options.batch).await > 0 {
@@ -332,7 +330,7 @@ impl Appender {
             Some(connection) => connection,
             None => self.store.pool.acquire().await?,
         };
-        match append(&mut connection, batch, &self.cache, first).await {
+        match self.appender.append(&mut connection, batch, first).await {
             Ok(verdicts) => {
                 self.connection = Some(connection);
                 Ok(verdicts)

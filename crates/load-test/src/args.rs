@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,8 +61,8 @@ pub(crate) struct Run {
     pub(crate) rounds: usize,
 
     /// How many circles to create first and to work on.
-    #[arg(long, default_value_t = 10_000)]
-    pub(crate) circles: usize,
+    #[arg(long, default_value = "10000")]
+    pub(crate) circles: NonZero<usize>,
 
     #[command(flatten)]
     pub(crate) system: System,
@@ -110,8 +111,8 @@ pub(crate) struct Bench {
     pub(crate) updates: usize,
 
     /// How many circles there are when queries are measured.
-    #[arg(long, default_value_t = 100_000)]
-    pub(crate) circles: usize,
+    #[arg(long, default_value = "100000")]
+    pub(crate) circles: NonZero<usize>,
 
     /// A database for the INSERT ceiling, not that of the services.
     #[arg(long)]
@@ -124,10 +125,6 @@ pub(crate) struct Bench {
     /// A folder on the disk of the database, for the fsync ceiling.
     #[arg(long, default_value = ".")]
     pub(crate) folder: PathBuf,
-
-    /// Address of `load-test echo-server`.
-    #[arg(long, default_value = "127.0.0.1:50055")]
-    pub(crate) echo: String,
 
     #[command(flatten)]
     pub(crate) system: System,
@@ -205,6 +202,10 @@ pub(crate) struct System {
     #[arg(long, default_value = "127.0.0.1:50052")]
     pub(crate) query: String,
 
+    /// Address of `load-test echo-server`.
+    #[arg(long, default_value = "127.0.0.1:50055")]
+    pub(crate) echo: String,
+
     /// Connections to each service.
     #[arg(long, default_value_t = 4)]
     pub(crate) connections: usize,
@@ -219,6 +220,8 @@ pub(crate) struct System {
 pub(crate) enum Kind {
     /// CreateCircle.
     Create,
+    /// CreateCircle with a request_id, a random UUID.
+    CreateKeyed,
     /// UpdateCircle of circles that the service knows.
     Update,
     /// GetCircle.
@@ -229,6 +232,20 @@ pub(crate) enum Kind {
     List,
     /// 75 % GetCircle, 15 % UpdateCircle, 5 % ListCircles, 5 % CreateCircle.
     Mix,
+    /// A call that does nothing, of `load-test echo-server`.
+    Echo,
+}
+
+impl Kind {
+    /// Whether it works on circles that have to be there.
+    pub(crate) fn needs_circles(self) -> bool {
+        !matches!(self, Self::Create | Self::CreateKeyed | Self::Echo)
+    }
+
+    /// Whether it asks the query service.
+    pub(crate) fn queries(self) -> bool {
+        matches!(self, Self::Get | Self::BatchGet | Self::List | Self::Mix)
+    }
 }
 
 impl Run {

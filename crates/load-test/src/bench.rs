@@ -67,7 +67,7 @@ async fn commands(arguments: &Bench, results: &mut Results) -> Result<(), Box<dy
     println!("{}", table::heading());
     let mut workloads = Vec::new();
     if arguments.has(Part::Create) {
-        workloads.push(Workload::Create);
+        workloads.extend([Workload::Create, Workload::CreateKeyed]);
     }
     if arguments.has(Part::Update) {
         workloads.push(Workload::Update(Rc::new(
@@ -78,6 +78,10 @@ async fn commands(arguments: &Bench, results: &mut Results) -> Result<(), Box<dy
     for _ in 0..arguments.rounds {
         for in_flight in IN_FLIGHT {
             for workload in &workloads {
+                // One figure of it is enough.
+                if matches!(workload, Workload::CreateKeyed) && in_flight != CROWD {
+                    continue;
+                }
                 let load = Load::InFlight(in_flight);
                 let measurement =
                     measure(&targets, workload, load, arguments.span(), &processes).await?;
@@ -125,7 +129,7 @@ async fn system(arguments: &Bench, results: &mut Results) -> Result<(), Box<dyn 
     }
     let command = Client::connect(&system.command, system.connections).await?;
     let query = Client::connect(&system.query, system.connections).await?;
-    let circles = Circles::create(&command, arguments.circles).await?;
+    let circles = Circles::create(&command, arguments.circles.get()).await?;
     wait_until_visible(&query, &circles).await?;
     let circles = Rc::new(circles);
     results.circles = circles.len();
@@ -133,7 +137,7 @@ async fn system(arguments: &Bench, results: &mut Results) -> Result<(), Box<dyn 
         targets: Targets {
             command: Some(command),
             query: Some(query),
-            echo: Some(Client::connect(&arguments.echo, system.connections).await?),
+            echo: Some(Client::connect(&system.echo, system.connections).await?),
         },
         processes,
         span,

@@ -54,13 +54,18 @@ pub(crate) fn new_circle() -> CreateCircleRequest {
 }
 
 impl Circles {
+    /// None at all, for workloads that need none.
+    pub(crate) fn none() -> Self {
+        Self {
+            list: Vec::new(),
+            sequence: 0,
+        }
+    }
+
     /// Creates `count` of them.
     pub(crate) async fn create(client: &Client, count: usize) -> Result<Self, Failure> {
         let started = Rc::new(Cell::new(0));
-        let created = Rc::new(RefCell::new(Self {
-            list: Vec::with_capacity(count),
-            sequence: 0,
-        }));
+        let created = Rc::new(RefCell::new(Self::none()));
         let mut slots = JoinSet::new();
         for n in 0..IN_FLIGHT.min(count) {
             let mut caller = client.caller(n);
@@ -78,10 +83,7 @@ impl Circles {
         while let Some(slot) = slots.join_next().await {
             slot.unwrap_or(Err(Failure::Malformed("the generator failed")))?;
         }
-        Ok(created.replace(Self {
-            list: Vec::new(),
-            sequence: 0,
-        }))
+        Ok(created.replace(Self::none()))
     }
 
     fn add(&mut self, created: &CreateCircleResponse) {

@@ -6,6 +6,7 @@
 //! A lag so measured includes that call itself, its way there and back; nothing is taken off.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::time::Instant;
@@ -74,15 +75,20 @@ pub(crate) async fn measure(
     )
     .await?;
     follower.recorder.close();
-    let measurement = |workload: String, record| Measurement {
-        workload,
+    let commands = Measurement {
+        workload: workload.name().to_owned(),
         load,
         record,
-        cpu: usage.cpu.clone(),
-        memory: usage.memory.clone(),
+        cpu: usage.cpu,
+        memory: usage.memory,
     };
-    Ok([
-        measurement(workload.name().to_owned(), record),
-        measurement("lag".to_owned(), follower.recorder.record()),
-    ])
+    // What the processes used, they used for the commands.
+    let lag = Measurement {
+        workload: "lag".to_owned(),
+        load,
+        record: follower.recorder.record(),
+        cpu: BTreeMap::new(),
+        memory: BTreeMap::new(),
+    };
+    Ok([commands, lag])
 }

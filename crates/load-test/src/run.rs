@@ -17,19 +17,19 @@ use crate::workload::{Targets, Workload, list};
 
 pub(crate) async fn run(arguments: &Run) -> Result<(), Box<dyn Error>> {
     let system = &arguments.system;
-    let needs_query = !matches!(arguments.workload, Kind::Create | Kind::Update);
-    let command = Client::connect(&system.command, system.connections).await?;
-    let query = if needs_query {
-        Some(Client::connect(&system.query, system.connections).await?)
-    } else {
-        None
+    let connect = async |wanted: bool, address: &str| {
+        if !wanted {
+            return Ok(None);
+        }
+        Client::connect(address, system.connections).await.map(Some)
     };
-    let workload = prepare(arguments, &command, query.as_ref()).await?;
+    let kind = arguments.workload;
     let targets = Targets {
-        command: Some(command),
-        query,
-        echo: None,
+        command: connect(kind != Kind::Echo, &system.command).await?,
+        query: connect(kind.queries(), &system.query).await?,
+        echo: connect(kind == Kind::Echo, &system.echo).await?,
     };
+    let workload = prepare(arguments, &targets).await?;
     let processes = Processes::new(&system.watch);
     println!("{}", table::heading());
     let mut measurements = Vec::new();
@@ -47,26 +47,28 @@ pub(crate) async fn run(arguments: &Run) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn prepare(
-    arguments: &Run,
-    command: &Client,
-    query: Option<&Client>,
-) -> Result<Workload, Failure> {
-    if arguments.workload == Kind::Create {
-        return Ok(Workload::Create);
-    }
-    let circles = Rc::new(Circles::create(command, arguments.circles).await?);
-    println!("{} circles are ready", circles.len());
-    if let Some(query) = query {
+async fn prepare(arguments: &Run, targets: &Targets) -> Result<Workload, Failure> {
+    let circles = match &targets.command {
+        Some(command) if arguments.workload.needs_circles() => {
+            let circles = Circles::create(command, arguments.circles.get()).await?;
+            println!("{} circles are ready", circles.len());
+            circles
+        }
+        _ => Circles::none(),
+    };
+    if let Some(query) = &targets.query {
         wait_until_visible(query, &circles).await?;
     }
+    let circles = Rc::new(circles);
     Ok(match arguments.workload {
         Kind::Create => Workload::Create,
+        Kind::CreateKeyed => Workload::CreateKeyed,
         Kind::Update => Workload::Update(circles),
         Kind::Get => Workload::Get(circles),
         Kind::BatchGet => Workload::BatchGet(circles),
         Kind::List => Workload::List("list", list(CircleOrder::NameAsc, None)),
         Kind::Mix => Workload::Mix(circles),
+        Kind::Echo => Workload::Echo,
     })
 }
 

@@ -85,6 +85,10 @@ impl<'a> Report<'a> {
                 crowd >= rate,
             );
         }
+        let keyed = of(commands, "create-keyed", 1_024);
+        if !keyed.is_empty() {
+            self.note("the same, each with a random request_id", &spread(&keyed));
+        }
         let tails = create(64);
         let tails = tails
             .iter()
@@ -327,15 +331,14 @@ fn cpu(rounds: &[&Measurement]) -> String {
     let Some(first) = rounds.first() else {
         return String::new();
     };
-    let each = first.cpu.keys().map(|name| {
+    let each = first.cpu.keys().filter_map(|name| {
         let per_call = rounds.iter().filter_map(|one| {
             let seconds = one.cpu.get(name)?.seconds();
             Some(seconds * 1e6 / one.record.calls.max(1) as f64)
         });
-        format!(
-            "{name} {:.1}",
-            median(per_call.collect()).unwrap_or_default()
-        )
+        // What idles beside the call is no part of it.
+        let used = median(per_call.collect()).filter(|used| *used >= 0.1)?;
+        Some(format!("{name} {used:.1}"))
     });
     let each: Vec<_> = each.collect();
     format!("{} µs", each.join(", "))

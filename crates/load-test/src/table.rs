@@ -6,6 +6,8 @@ use crate::ceilings::Ceiling;
 use crate::endurance::Endurance;
 use crate::long_circle::LongCircle;
 use crate::measure::{Load, Measurement};
+use crate::processes::CpuUse;
+use crate::recorder::Record;
 
 /// The heading of [`row`].
 pub(crate) fn heading() -> String {
@@ -44,22 +46,22 @@ pub(crate) fn row(measurement: &Measurement) -> String {
     row
 }
 
+/// Of the processes that took part. Empty where it was measured with other calls.
 fn cpu(measurement: &Measurement) -> String {
+    if measurement.cpu.is_empty() {
+        return String::new();
+    }
     let calls = measurement.record.calls.max(1) as f64;
-    let each = measurement.cpu.iter().map(|(name, cpu)| {
-        let (user, system) = (
-            cpu.user_seconds * 1e6 / calls,
-            cpu.system_seconds * 1e6 / calls,
-        );
-        format!("{name} {user:.1}+{system:.1}")
-    });
-    let each: Vec<_> = each.collect();
-    let cores: f64 = measurement.cpu.values().map(|cpu| cpu.seconds()).sum();
-    format!(
-        "{}; {:.2} cores",
-        each.join("  "),
-        cores / measurement.record.seconds
-    )
+    let mut text = String::new();
+    for (name, cpu) in &measurement.cpu {
+        let user = cpu.user_seconds * 1e6 / calls;
+        let system = cpu.system_seconds * 1e6 / calls;
+        if user + system >= 0.1 {
+            let _ = write!(text, "{name} {user:.1}+{system:.1}  ");
+        }
+    }
+    let cores: f64 = measurement.cpu.values().map(CpuUse::seconds).sum();
+    format!("{text}= {:.2} cores", cores / measurement.record.seconds)
 }
 
 /// The heading of [`ceiling_row`].
@@ -75,6 +77,7 @@ pub(crate) fn ceiling_row(ceiling: &Ceiling) -> String {
     let cpu = ceiling
         .cpu
         .iter()
+        .filter(|(_, cpu)| **cpu >= 0.1)
         .map(|(name, cpu)| format!("{name} {cpu:.1}"));
     let cpu: Vec<_> = cpu.collect();
     let latency = &ceiling.latency;
@@ -109,7 +112,7 @@ pub(crate) fn endurance(endurance: &Endurance) -> String {
 
 /// Updates of a long circle and of short ones.
 pub(crate) fn long_circle(long: &LongCircle) -> String {
-    let line = |name: &str, record: &crate::recorder::Record| {
+    let line = |name: &str, record: &Record| {
         format!(
             "  update of a circle with {name} events: p50 {:.2} ms, mean {:.2}, p99 {:.2}; {} calls, {} failed",
             record.latency.p50,

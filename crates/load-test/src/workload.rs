@@ -26,6 +26,8 @@ pub(crate) struct Targets {
 pub(crate) enum Workload {
     /// Creates circles.
     Create,
+    /// Creates circles by requests that could be sent again: each has a `request_id`.
+    CreateKeyed,
     /// Changes the capacity of one of these, whatever its version.
     Update(Rc<Circles>),
     /// Reads one of these.
@@ -57,6 +59,7 @@ impl Workload {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Create => "create",
+            Self::CreateKeyed => "create-keyed",
             Self::Update(_) => "update",
             Self::Get(_) => "get",
             Self::BatchGet(_) => "batch-get",
@@ -70,6 +73,11 @@ impl Workload {
     pub(crate) fn next(&self) -> (Rpc, Bytes) {
         match self {
             Self::Create => (Rpc::CreateCircle, frame(&new_circle())),
+            Self::CreateKeyed => {
+                let mut request = new_circle();
+                request.request_id = Some(request_id());
+                (Rpc::CreateCircle, frame(&request))
+            }
             Self::Update(circles) => (Rpc::UpdateCircle, frame(&update(circles))),
             Self::Get(circles) => (Rpc::GetCircle, frame(&get(circles))),
             Self::BatchGet(circles) => (Rpc::BatchGetCircles, frame(&batch_get(circles))),
@@ -93,6 +101,14 @@ impl Workload {
             }
         }
     }
+}
+
+/// A random UUID, as most clients choose.
+fn request_id() -> String {
+    let bytes = fastrand::u128(..).to_ne_bytes();
+    uuid::Builder::from_random_bytes(bytes)
+        .into_uuid()
+        .to_string()
 }
 
 fn update(circles: &Circles) -> UpdateCircleRequest {

@@ -24,6 +24,11 @@ pub const DRAIN_TIMEOUT: &str = "CIRCLES_DRAIN_TIMEOUT";
 const MAX_CONCURRENT_STREAMS: u32 = 1_024;
 /// Streams of one connection that may end by an error of its client before the connection is closed. hyper's own
 /// default, which tonic turns into "no limit" unless it is set.
+const STREAM_WINDOW: u32 = 256 << 10;
+
+/// What a connection may send ahead: more than one stream, so that one which is not read leaves room for the others.
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
 const MAX_LOCAL_ERROR_RESET_STREAMS: usize = 1_024;
 /// A connection is asked for a sign of life after so much silence, and closed when none comes in time. A client that vanished
 /// without a word would otherwise stay for ever.
@@ -156,6 +161,8 @@ impl Server {
         let mut serving = pin!(
             transport::Server::builder()
                 .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
                 .http2_max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESET_STREAMS))
                 .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
                 .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))

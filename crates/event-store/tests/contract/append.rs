@@ -3,7 +3,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use event_store::{Fresh, Outcome, SubmitError, Writer, WriterOptions};
-use shared_domain::{Refusal, Version};
+use shared_domain::{Command, Refusal, Version};
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
 use tokio::task::JoinSet;
@@ -23,6 +23,7 @@ on_every_engine!(
     an_append_that_waits_too_long_for_the_head_is_tried_again,
     a_connection_that_is_cut_is_replaced,
     an_id_that_is_not_as_fresh_as_was_said_is_found_out,
+    what_a_replica_did_is_seen_by_the_next_append,
 );
 
 async fn of_twenty_updates_of_one_version_one_wins(engine: Engine) {
@@ -255,4 +256,29 @@ async fn an_id_that_is_not_as_fresh_as_was_said_is_found_out(engine: Engine) {
 async fn poll_once<F: Future + Unpin>(future: &mut F) -> bool {
     let mut future = Pin::new(future);
     std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
+}
+
+/// What is in memory must never answer for the log: a circle that was 20 a moment ago, and that
+/// another replica has set to 30, is changed by an update to 20.
+async fn what_a_replica_did_is_seen_by_the_next_append(engine: Engine) {
+    let log = Log::create(engine).await;
+    let (one, _one) = log.writer();
+    let (other, _other) = log.writer();
+    let id = new_circle();
+    let mut last = appended(submit(&one, id, create("football", 20)).await);
+    let unchanged = submit(&one, id, set_capacity(20, None)).await;
+    assert_eq!(unchanged, Ok(Outcome::Unchanged(last.clone())));
+    for _ in 0..5 {
+        appended(submit(&other, id, set_capacity(30, None)).await);
+        last = appended(submit(&one, id, set_capacity(20, None)).await);
+    }
+    assert_eq!(last.circle.version(), Some(Version::new(11).unwrap()));
+    // And what it deleted is deleted.
+    let delete = Command::Delete {
+        reason: None,
+        expected: None,
+    };
+    appended(submit(&other, id, delete).await);
+    let refused = submit(&one, id, set_capacity(20, None)).await;
+    assert_eq!(refused, Ok(Outcome::Refused(Refusal::Deleted)));
 }

@@ -15,6 +15,7 @@ const BATCH: u64 = 5;
 
 /// A server of its own, as the counter is the server's.
 struct Counted {
+    store: EventStore,
     writer: Writer,
     connection: MySqlConnection,
     database: Database,
@@ -34,9 +35,10 @@ impl Counted {
             snapshot_interval: 1_000_000,
             ..Default::default()
         };
-        let (writer, _) = Writer::start(store, options);
+        let (writer, _) = Writer::start(store.clone(), options);
         let connection = database.connection().await;
         Self {
+            store,
             writer,
             connection,
             database,
@@ -53,8 +55,10 @@ impl Counted {
         count.parse().unwrap()
     }
 
-    async fn update(&self, id: CircleId, capacity: i64) {
-        appended(submit(&self.writer, id, set_capacity(capacity, None)).await);
+    async fn update(&self, id: CircleId, capacity: i64, fresh: Fresh) {
+        let mut update = submission(id, set_capacity(capacity, None));
+        update.fresh = fresh;
+        appended(self.writer.submit(update).await);
     }
 }
 
@@ -88,12 +92,33 @@ async fn statements_are_counted(engine: Engine) {
     }
     let creations = counted.statements().await - before - question;
     assert_eq!(creations, 10 * (BATCH - 1));
+    // Nor about a circle that nobody else can have changed.
+    let fresh = Fresh {
+        event: true,
+        circle: false,
+    };
     let before = counted.statements().await;
     for n in 0..10 {
-        counted.update(id, 30 + n).await;
+        counted.update(id, 30 + n, fresh).await;
+    }
+    let updates = counted.statements().await - before - question;
+    assert_eq!(updates, 10 * (BATCH - 1));
+    // It asks about the ids that clients choose, and about all circles when somebody else has
+    // appended.
+    let before = counted.statements().await;
+    for n in 0..10 {
+        counted.update(id, 50 + n, Fresh::default()).await;
     }
     let updates = counted.statements().await - before - question;
     assert_eq!(updates, 10 * BATCH);
+    let (replica, _task) = Writer::start(counted.store.clone(), WriterOptions::default());
+    appended(submit(&replica, new_circle(), create("kendo", 20)).await);
+    let before = counted.statements().await;
+    for n in 0..10 {
+        counted.update(id, 70 + n, fresh).await;
+    }
+    let updates = counted.statements().await - before - question;
+    assert_eq!(updates, BATCH + 9 * (BATCH - 1));
 
     // What comes together shares the statements: these 100 make at most one batch before the
     // head is held, and one after.

@@ -38,10 +38,11 @@ struct Row {
 impl Inserter {
     pub(super) async fn connect(url: &str) -> Result<Self, Error> {
         let mut connection = MySqlConnection::connect(url).await?;
-        let sequence: u64 =
-            sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM circle_events")
-                .fetch_one(&mut connection)
-                .await?;
+        let sequence: u64 = sqlx::query_scalar(
+            "SELECT CAST(COALESCE(MAX(sequence), 0) AS UNSIGNED) FROM circle_events",
+        )
+        .fetch_one(&mut connection)
+        .await?;
         Ok(Self {
             connection,
             sequence,
