@@ -1,6 +1,10 @@
 //! Loading a circle: its snapshot, and the events after it.
 
-use shared_domain::{Circle, CircleId, Sequence, Version, evolve, payload, snapshot};
+use std::sync::atomic::Ordering;
+
+use shared_domain::{
+    Circle, CircleId, Sequence, SnapshotError, Version, evolve, payload, snapshot,
+};
 use tokio_stream::StreamExt as _;
 
 use crate::error::{Damage, StoreError};
@@ -77,8 +81,25 @@ impl EventStore {
             .bind(id.to_string())
             .fetch_optional(&self.pool)
             .await?;
-        Ok(row.and_then(|row| row.decode(id)))
+        let Some(row) = row else { return Ok(None) };
+        match row.decode() {
+            Ok(circle) => Ok(Some(circle)),
+            Err(error) => {
+                self.ignored_snapshots.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(circle_id = %id, %error, "snapshot ignored");
+                Ok(None)
+            }
+        }
     }
+}
+
+/// Why a snapshot is no use.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error("its state is not of its version")]
+    OtherVersion,
 }
 
 const SNAPSHOT: &str = "\
@@ -98,23 +119,15 @@ struct SnapshotRow {
 }
 
 impl SnapshotRow {
-    fn decode(self, id: CircleId) -> Option<StoredCircle> {
-        match snapshot::decode(self.schema_version, &self.state) {
-            Ok(circle) if circle.version().map(Version::get) == Some(self.version) => {
-                Some(StoredCircle {
-                    circle,
-                    sequence: Sequence::new(self.sequence),
-                })
-            }
-            Ok(_) => {
-                tracing::warn!(circle_id = %id, "snapshot ignored: it is of another version");
-                None
-            }
-            Err(error) => {
-                tracing::warn!(circle_id = %id, %error, "snapshot ignored");
-                None
-            }
+    fn decode(self) -> Result<StoredCircle, Unusable> {
+        let circle = snapshot::decode(self.schema_version, &self.state)?;
+        if circle.version().map(Version::get) != Some(self.version) {
+            return Err(Unusable::OtherVersion);
         }
+        Ok(StoredCircle {
+            circle,
+            sequence: Sequence::new(self.sequence),
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The connection to the log.
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
 
@@ -13,6 +15,7 @@ use crate::migrate::{self, UNKNOWN_DATABASE};
 #[derive(Clone, Debug)]
 pub struct EventStore {
     pub(crate) pool: MySqlPool,
+    pub(crate) ignored_snapshots: Arc<AtomicU64>,
 }
 
 /// Why the log can't be used as it is set up.
@@ -70,7 +73,10 @@ impl EventStore {
                 },
                 _ => StoreError::from(error).into(),
             })?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            ignored_snapshots: Arc::default(),
+        })
     }
 
     /// Checks that the tables are those that this program was written for.
@@ -94,6 +100,13 @@ impl EventStore {
     /// [`SetupError::Unsafe`] names the setting, or [`SetupError::Store`].
     pub async fn require_durable(&self) -> Result<(), SetupError> {
         durability::check(&self.pool).await
+    }
+
+    /// How many snapshots could not be used since this store was opened: of another schema, or
+    /// corrupt. Their circles were loaded from the log alone, which is slower and no less right.
+    #[must_use]
+    pub fn ignored_snapshots(&self) -> u64 {
+        self.ignored_snapshots.load(Ordering::Relaxed)
     }
 
     /// Closes the connections, when all calls under way have ended.

@@ -72,6 +72,7 @@ async fn a_snapshot_that_cannot_be_used_is_passed_over(engine: Engine) {
             .unwrap();
         assert_eq!(log.store.load(id).await.unwrap(), last, "{damage}");
     }
+    assert_eq!(log.store.ignored_snapshots(), 4);
 }
 
 async fn an_older_version_is_loaded_from_the_log(engine: Engine) {
