@@ -5,7 +5,10 @@
 # Sets `common`: what every run of the program is told, whatever the machine's
 # my.cnf says.
 mysql_common_arguments() {
-  common=(--no-defaults "--datadir=$dir/data" "--basedir=$home")
+  # A starting server removes the temporary tables that it finds, so another one
+  # must not have its own there.
+  mkdir -p "$dir/tmp"
+  common=(--no-defaults "--datadir=$dir/data" "--tmpdir=$dir/tmp" "--basedir=$home")
   local folder
   for folder in "$home"/share/{mysql,mariadb}; do
     if [[ -d $folder/english ]]; then common+=("--lc-messages-dir=$folder"); fi

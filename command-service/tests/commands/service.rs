@@ -1,8 +1,5 @@
 //! The service in this process, its clients, and what they ask.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use circles_proto::circles::v1::circle_command_service_client::CircleCommandServiceClient;
 use circles_proto::circles::v1::circle_command_service_server::SERVICE_NAME;
 use circles_proto::circles::v1::{
@@ -11,63 +8,29 @@ use circles_proto::circles::v1::{
 };
 use command_service::config::Config;
 use command_service::{RunError, run};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+pub(crate) use test_support::hosted::{Hosted, Stopping, soon};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use uuid::Uuid;
 
-/// Much longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 pub(crate) type Client = CircleCommandServiceClient<Channel>;
 
-/// Fails the test rather than wait for ever.
-pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future)
-        .await
-        .expect("it takes too long")
-}
-
-/// A running service, on a thread and a runtime of its own, as a process would have them.
-pub(crate) struct Service {
-    address: SocketAddr,
-    shutdown: oneshot::Sender<()>,
-    end: oneshot::Receiver<Result<(), RunError>>,
-}
+/// A running service, and how to reach it.
+pub(crate) struct Service(Hosted<RunError>);
 
 impl Service {
     /// Starts it, and does not wait for its database.
     pub(crate) fn start(config: Config) -> Self {
-        let listener = std::net::TcpListener::bind(config.listen).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        let (shutdown, told) = oneshot::channel::<()>();
-        let (ended, end) = oneshot::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            let result = runtime.block_on(async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                // The sender is dropped with the test, at the latest.
-                run(config, listener, async { drop(told.await) }).await
-            });
-            let _ = ended.send(result);
-        });
-        Self {
-            address,
-            shutdown,
-            end,
-        }
+        Self(Hosted::start(config.listen, |listener, shutdown| {
+            run(config, listener, shutdown)
+        }))
     }
 
     /// Where it is, for a connection with settings of its own.
     pub(crate) fn endpoint(&self) -> Endpoint {
-        Endpoint::from_shared(format!("http://{}", self.address)).unwrap()
+        Endpoint::from_shared(format!("http://{}", self.0.address())).unwrap()
     }
 
     pub(crate) async fn channel(&self) -> Channel {
@@ -97,23 +60,13 @@ impl Service {
     }
 
     /// Tells it to stop, and leaves the waiting to [`Stopping::ended`].
-    pub(crate) fn stop(self) -> Stopping {
-        self.shutdown.send(()).unwrap();
-        Stopping(self.end)
+    pub(crate) fn stop(self) -> Stopping<RunError> {
+        self.0.stop()
     }
 
     /// Waits for an end that nobody asked for.
     pub(crate) async fn ended(self) -> Result<(), RunError> {
-        soon(self.end).await.unwrap()
-    }
-}
-
-/// A service that was told to stop.
-pub(crate) struct Stopping(oneshot::Receiver<Result<(), RunError>>);
-
-impl Stopping {
-    pub(crate) async fn ended(self) {
-        soon(self.0).await.unwrap().unwrap();
+        self.0.ended().await
     }
 }
 

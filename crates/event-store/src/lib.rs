@@ -26,6 +26,7 @@ mod plan;
 mod snapshots;
 mod store;
 mod submission;
+mod worker;
 mod writer;
 
 pub use config::Config;

@@ -80,6 +80,7 @@ pub(crate) async fn measure(
         load,
         record,
         cpu: usage.cpu,
+        elsewhere: usage.elsewhere,
         memory: usage.memory,
     };
     // What the processes used, they used for the commands.
@@ -88,6 +89,7 @@ pub(crate) async fn measure(
         load,
         record: follower.recorder.record(),
         cpu: BTreeMap::new(),
+        elsewhere: usage.elsewhere,
         memory: BTreeMap::new(),
     };
     Ok([commands, lag])

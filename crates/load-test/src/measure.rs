@@ -34,6 +34,7 @@ pub(crate) struct Span {
 /// What the processes used.
 pub(crate) struct Usage {
     pub(crate) cpu: BTreeMap<String, CpuUse>,
+    pub(crate) elsewhere: f64,
     pub(crate) memory: BTreeMap<String, Memory>,
 }
 
@@ -45,6 +46,8 @@ pub(crate) struct Measurement {
     pub(crate) record: Record,
     /// What each process used while it was recorded.
     pub(crate) cpu: BTreeMap<String, CpuUse>,
+    /// CPU time that all others on the machine used meanwhile, in seconds. With much of it the rest tells little.
+    pub(crate) elsewhere: f64,
     /// What each process held at the end.
     pub(crate) memory: BTreeMap<String, Memory>,
 }
@@ -62,8 +65,10 @@ impl Span {
         begin();
         sleep(self.measured).await;
         end();
+        let after = processes.sample()?;
         Ok(Usage {
-            cpu: processes.sample()?.since(&before),
+            cpu: after.since(&before),
+            elsewhere: after.elsewhere_since(&before),
             memory: processes.memory()?,
         })
     }
@@ -90,6 +95,7 @@ pub(crate) async fn measure(
         load,
         record,
         cpu: usage.cpu,
+        elsewhere: usage.elsewhere,
         memory: usage.memory,
     })
 }

@@ -39,9 +39,13 @@ struct CpuTime {
     system: Duration,
 }
 
-/// CPU time of all at one moment.
+/// CPU time at one moment.
 #[derive(Debug)]
-pub(crate) struct Sample(BTreeMap<String, CpuTime>);
+pub(crate) struct Sample {
+    processes: BTreeMap<String, CpuTime>,
+    /// Of the whole machine; what a hypervisor took from it included.
+    machine: Duration,
+}
 
 /// CPU time that one process used in some stretch of time, in seconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,7 +87,12 @@ impl Processes {
             })?;
             Ok((process.name.clone(), time))
         });
-        times.collect::<io::Result<_>>().map(Sample)
+        let processes = times.collect::<io::Result<_>>()?;
+        let machine = machine_time(&fs::read_to_string("/proc/stat")?);
+        Ok(Sample {
+            processes,
+            machine: machine.ok_or_else(|| io::Error::other("/proc/stat can't be read"))?,
+        })
     }
 
     pub(crate) fn memory(&self) -> io::Result<BTreeMap<String, Memory>> {
@@ -99,8 +108,8 @@ impl Processes {
 impl Sample {
     /// What was used since an earlier sample.
     pub(crate) fn since(&self, earlier: &Self) -> BTreeMap<String, CpuUse> {
-        let used = self.0.iter().filter_map(|(name, after)| {
-            let before = earlier.0.get(name)?;
+        let used = self.processes.iter().filter_map(|(name, after)| {
+            let before = earlier.processes.get(name)?;
             let cpu = CpuUse {
                 user_seconds: after.user.saturating_sub(before.user).as_secs_f64(),
                 system_seconds: after.system.saturating_sub(before.system).as_secs_f64(),
@@ -108,6 +117,13 @@ impl Sample {
             Some((name.clone(), cpu))
         });
         used.collect()
+    }
+
+    /// What all others on the machine used since an earlier sample, in seconds.
+    pub(crate) fn elsewhere_since(&self, earlier: &Self) -> f64 {
+        let machine = self.machine.saturating_sub(earlier.machine).as_secs_f64();
+        let watched: f64 = self.since(earlier).values().map(CpuUse::seconds).sum();
+        (machine - watched).max(0.0)
     }
 }
 
@@ -134,6 +150,31 @@ fn cpu_time(stat: &str) -> Option<CpuTime> {
     })
 }
 
+/// The first line of `/proc/stat`: everything but idling and waiting for disks.
+fn machine_time(stat: &str) -> Option<Duration> {
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .map_while(|field| field.parse().ok())
+        .collect();
+    let [
+        user,
+        nice,
+        system,
+        _idle,
+        _waiting,
+        interrupts,
+        soft_interrupts,
+        stolen,
+        ..,
+    ] = ticks[..]
+    else {
+        return None;
+    };
+    let busy = user + nice + system + interrupts + soft_interrupts + stolen;
+    Some(Duration::from_millis(busy * 10))
+}
+
 fn memory(status: &str) -> Option<Memory> {
     let mebibytes = |field: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(field))?;
@@ -156,6 +197,13 @@ mod tests {
         let time = cpu_time(stat).unwrap();
         assert_eq!(time.user, Duration::from_millis(2_500));
         assert_eq!(time.system, Duration::from_millis(1_250));
+    }
+
+    #[test]
+    fn idling_and_waiting_is_not_work() {
+        let stat = "cpu  100 20 30 99999 8888 4 5 6 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        assert_eq!(machine_time(stat), Some(Duration::from_millis(1_650)));
+        assert_eq!(machine_time("cpu  100 20"), None);
     }
 
     #[test]

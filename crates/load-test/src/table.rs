@@ -61,7 +61,12 @@ fn cpu(measurement: &Measurement) -> String {
         }
     }
     let cores: f64 = measurement.cpu.values().map(CpuUse::seconds).sum();
-    format!("{text}= {:.2} cores", cores / measurement.record.seconds)
+    let seconds = measurement.record.seconds;
+    format!(
+        "{text}= {:.2} cores, {:.2} elsewhere",
+        cores / seconds,
+        measurement.elsewhere / seconds
+    )
 }
 
 /// The heading of [`ceiling_row`].

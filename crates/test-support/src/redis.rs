@@ -136,3 +136,27 @@ impl From<Engine> for Kind {
         })
     }
 }
+
+/// Makes a test of each `async fn(Engine)` of each module for every kind of server, in the
+/// modules `redis` and `valkey`, so that one kind can be left out by name.
+#[macro_export]
+macro_rules! on_every_redis {
+    ($($module:ident { $($test:ident),+ $(,)? })+) => {
+        mod redis {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$module::$test($crate::redis::Engine::Redis).await;
+                }
+            )+)+
+        }
+        mod valkey {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$module::$test($crate::redis::Engine::Valkey).await;
+                }
+            )+)+
+        }
+    };
+}

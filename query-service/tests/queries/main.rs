@@ -17,32 +17,7 @@ mod tokens;
 mod waits;
 mod world;
 
-use test_support::redis::Engine;
-
-/// Makes every test twice: in a module for each engine, so that a run can skip
-/// the engine that it does not have.
-macro_rules! on_both_engines {
-    ($($module:ident { $($test:ident),+ $(,)? })+) => {
-        mod redis {
-            $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() {
-                    super::$module::$test(super::Engine::Redis).await;
-                }
-            )+)+
-        }
-        mod valkey {
-            $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() {
-                    super::$module::$test(super::Engine::Valkey).await;
-                }
-            )+)+
-        }
-    };
-}
-
-on_both_engines! {
+test_support::on_every_redis! {
     reads {
         a_circle_is_read_as_it_is_now,
         a_batch_is_answered_in_the_order_of_its_ids,

@@ -17,32 +17,7 @@ mod rig;
 mod setup;
 mod world;
 
-use test_support::redis::Engine;
-
-/// Makes every test twice: in a module for each engine, so that a run can skip
-/// the engine that it does not have.
-macro_rules! on_both_engines {
-    ($($module:ident { $($test:ident),+ $(,)? })+) => {
-        mod redis {
-            $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() {
-                    super::$module::$test(super::Engine::Redis).await;
-                }
-            )+)+
-        }
-        mod valkey {
-            $($(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() {
-                    super::$module::$test(super::Engine::Valkey).await;
-                }
-            )+)+
-        }
-    };
-}
-
-on_both_engines! {
+test_support::on_every_redis! {
     apply {
         a_batch_is_written_whole_and_found_again,
         only_the_expected_checkpoint_lets_a_batch_in,

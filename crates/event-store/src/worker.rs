@@ -1,0 +1,172 @@
+//! The task behind the writers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared_domain::CircleId;
+use sqlx::MySql;
+use sqlx::pool::PoolConnection;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::append::Appender;
+use crate::cache::CircleCache;
+use crate::error::StoreError;
+use crate::load::StoredCircle;
+use crate::snapshots;
+use crate::store::EventStore;
+use crate::submission::{Attempt, Outcome, Verdict};
+use crate::writer::{SubmitError, WriterOptions};
+
+/// How long to wait before an append is tried again: at first, and at most.
+const FIRST_DELAY: Duration = Duration::from_millis(10);
+const LONGEST_DELAY: Duration = Duration::from_millis(500);
+
+/// An attempt, and where its verdict goes.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) attempt: Attempt,
+    pub(crate) answer: oneshot::Sender<Result<Verdict, SubmitError>>,
+    /// Its share of the queue, given back when it leaves it.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
+}
+
+/// Appends what is in the queue, group by group.
+pub(crate) struct Worker {
+    store: EventStore,
+    appender: Appender,
+    options: WriterOptions,
+    due: mpsc::Sender<snapshots::Due>,
+    /// Kept from batch to batch: the pool would test it before and after each.
+    connection: Option<PoolConnection<MySql>>,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        store: EventStore,
+        cache: Arc<CircleCache>,
+        options: WriterOptions,
+        due: mpsc::Sender<snapshots::Due>,
+    ) -> Self {
+        Self {
+            store,
+            appender: Appender::new(cache),
+            options,
+            due,
+            connection: None,
+        }
+    }
+
+    /// Works until all writers are gone and the queue is empty.
+    pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut group = Vec::new();
+        while jobs.recv_many(&mut group, self.options.batch).await > 0 {
+            let leave = |job: Job| {
+                drop(job.place);
+                (job.attempt, job.answer)
+            };
+            let (batch, answers): (Vec<_>, Vec<_>) = group.drain(..).map(leave).unzip();
+            let verdicts = self.append(&batch).await;
+            for ((attempt, answer), verdict) in batch.iter().zip(answers).zip(verdicts) {
+                if let Ok(Verdict::Settled(Outcome::Appended(stored))) = &verdict {
+                    self.request_snapshot(attempt.submission.circle_id, stored);
+                }
+                // The client may have gone; its command is done all the same.
+                let _ = answer.send(verdict);
+            }
+        }
+    }
+
+    /// Appends a batch. When the database refuses it as a whole, each submission is tried by
+    /// itself, so that one that can't be stored fails alone.
+    async fn append(&mut self, batch: &[Attempt]) -> Vec<Result<Verdict, SubmitError>> {
+        match self.append_patiently(batch, true).await {
+            Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
+            Err(SubmitError::Failed) if batch.len() > 1 => {
+                let mut answers = Vec::with_capacity(batch.len());
+                for attempt in batch.chunks(1) {
+                    let verdict = self.append_patiently(attempt, false).await;
+                    answers.push(verdict.and_then(|mut one| one.pop().ok_or(SubmitError::Failed)));
+                }
+                answers
+            }
+            Err(error) => vec![Err(error); batch.len()],
+        }
+    }
+
+    /// Appends a batch, and tries again while the database can't be reached. That is safe after
+    /// a commit with unknown outcome, since the events are found by their ids.
+    async fn append_patiently(
+        &mut self,
+        batch: &[Attempt],
+        mut first: bool,
+    ) -> Result<Vec<Verdict>, SubmitError> {
+        let give_up = Instant::now() + self.options.patience;
+        let mut delay = FIRST_DELAY;
+        // Whether a commit may have happened of which we do not know.
+        let mut uncertain = false;
+        loop {
+            match self.append_once(batch, first).await {
+                Ok(verdicts) => return Ok(verdicts),
+                // Perhaps an id was not as fresh as was said: once more, with every check.
+                Err(StoreError::Refused(_)) if first => {
+                    first = false;
+                    continue;
+                }
+                Err(error) if !error.is_transient() => {
+                    report(&error, batch.len(), "append failed");
+                    return Err(if uncertain {
+                        SubmitError::Unknown
+                    } else {
+                        SubmitError::Failed
+                    });
+                }
+                Err(error) if Instant::now() + delay >= give_up => {
+                    report(&error, batch.len(), "append given up");
+                    return Err(SubmitError::Unknown);
+                }
+                Err(error) => report(&error, batch.len(), "append tried again"),
+            }
+            (first, uncertain) = (false, true);
+            tokio::time::sleep(delay).await;
+            delay = (delay * 2).min(LONGEST_DELAY);
+        }
+    }
+
+    async fn append_once(
+        &mut self,
+        batch: &[Attempt],
+        first: bool,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.store.pool.acquire().await?,
+        };
+        match self.appender.append(&mut connection, batch, first).await {
+            Ok(verdicts) => {
+                self.connection = Some(connection);
+                Ok(verdicts)
+            }
+            Err(error) => {
+                // Whatever state it is in, nobody meets it again; the server rolls back what
+                // was open.
+                connection.close_on_drop();
+                Err(error)
+            }
+        }
+    }
+
+    fn request_snapshot(&self, id: CircleId, stored: &StoredCircle) {
+        if let Some(version) = stored.circle.version()
+            && snapshots::is_due(version, self.options.snapshot_interval)
+        {
+            // A full queue passes this one over: a snapshot is only a cache.
+            let _ = self.due.try_send((id, stored.clone()));
+        }
+    }
+}
+
+/// Logs what went wrong, once, where it is handled.
+pub(crate) fn report(error: &StoreError, commands: usize, what: &str) {
+    tracing::warn!(error = error as &dyn std::error::Error, commands, "{what}");
+}
