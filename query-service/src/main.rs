@@ -7,6 +7,10 @@ use query_service::run;
 use service_kit::check;
 use service_kit::program::Program;
 
+/// Answers are made of many small values; see the command service.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PROGRAM: Program = Program {
     name: "query-service",
     version: env!("CARGO_PKG_VERSION"),
