@@ -31,6 +31,8 @@ pub(crate) async fn catch_up(
     let mut circles: HashMap<CircleId, StoredCircle> = batch
         .iter()
         .zip(known)
+        // What is as the log has it needs neither the cache nor a copy.
+        .filter(|(attempt, known)| attempt.basis.circle.version() != known.version)
         .filter_map(|(attempt, known)| {
             let newest = newest(attempt, cache);
             let id = attempt.submission.circle_id;

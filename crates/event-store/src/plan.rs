@@ -124,12 +124,11 @@ impl Planner<'_> {
         if let Some(circle) = self.circles.get(&id) {
             return Some(circle.clone());
         }
+        if attempt.basis.circle.version() == version {
+            return Some(attempt.basis.clone());
+        }
         let cached = self.cache.get(id);
-        [Some(&attempt.basis), cached.as_ref()]
-            .into_iter()
-            .flatten()
-            .find(|known| known.circle.version() == version)
-            .cloned()
+        cached.filter(|cached| cached.circle.version() == version)
     }
 }
 
