@@ -5,39 +5,159 @@ use shared_domain::CircleId;
 
 use crate::document::Document;
 
-pub(crate) const CHECKPOINT: &str = "circles:checkpoint";
-pub(crate) const BY_NAME: &str = "circles:by_name";
-pub(crate) const BY_CAPACITY: &str = "circles:by_capacity";
-pub(crate) const BY_CREATE_TIME: &str = "circles:by_create_time";
-pub(crate) const APPLIED: &str = "circles:applied";
-pub(crate) const DOCUMENT_PREFIX: &str = "circle:";
-
-/// Ends a field of a member.
+/// Ends the name in a member.
 pub(crate) const NUL: char = '\0';
 
-pub(crate) fn document(id: CircleId) -> String {
-    format!("{DOCUMENT_PREFIX}{id}")
+/// How the read models are spread over the slots of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    partitions: u16,
+    tagged: bool,
 }
 
+impl Layout {
+    /// One partition, with the plain keys; not for a cluster, where those lie
+    /// in many slots.
+    pub const PLAIN: Self = Self {
+        partitions: 1,
+        tagged: false,
+    };
+
+    /// So many partitions, at least one, each with all its keys in one slot.
+    #[must_use]
+    pub const fn tagged(partitions: u16) -> Self {
+        Self {
+            partitions: if partitions == 0 { 1 } else { partitions },
+            tagged: true,
+        }
+    }
+
+    /// How many partitions there are.
+    #[must_use]
+    pub const fn partitions(self) -> u16 {
+        self.partitions
+    }
+
+    /// Where a circle belongs: the FNV-1a hash, of 64 bits, of its id's 36
+    /// characters, modulo the number of partitions.
+    #[must_use]
+    pub fn partition_of(self, id: CircleId) -> usize {
+        if self.partitions == 1 {
+            return 0;
+        }
+        let hash = id
+            .to_string()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        (hash % u64::from(self.partitions)) as usize
+    }
+
+    /// The keys of all partitions.
+    pub(crate) fn keys(self) -> Vec<Keys> {
+        (0..self.partitions)
+            .map(|partition| {
+                Keys::new(if self.tagged {
+                    format!("{{{partition}}}:")
+                } else {
+                    String::new()
+                })
+            })
+            .collect()
+    }
+}
+
+/// The keys of one partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    /// What all of them begin with.
+    pub(crate) prefix: String,
+    pub(crate) documents: String,
+    pub(crate) checkpoint: String,
+    pub(crate) building: String,
+    pub(crate) revision: String,
+    pub(crate) by_name: String,
+    pub(crate) by_capacity: String,
+    pub(crate) by_create_time: String,
+    pub(crate) changes: String,
+    pub(crate) changes_floor: String,
+    pub(crate) rewound: String,
+    pub(crate) parked: String,
+    pub(crate) parked_count: String,
+    pub(crate) holes: String,
+    pub(crate) lease: String,
+    pub(crate) layout: String,
+}
+
+/// The channel on which changes of checkpoints are announced.
+pub(crate) const APPLIED: &str = "circles:applied";
+
+/// What the keys hold, as `circles:layout` tells: a program that keeps them
+/// otherwise builds the read models anew.
+pub(crate) const LAYOUT: &str = "2";
+
+impl Keys {
+    fn new(prefix: String) -> Self {
+        let key = |name: &str| format!("{prefix}circles:{name}");
+        Self {
+            documents: format!("{prefix}circle:"),
+            checkpoint: key("checkpoint"),
+            building: key("building"),
+            revision: key("revision"),
+            by_name: key("by_name"),
+            by_capacity: key("by_capacity"),
+            by_create_time: key("by_create_time"),
+            changes: key("changes"),
+            changes_floor: key("changes:floor"),
+            rewound: key("rewound"),
+            parked: key("parked"),
+            parked_count: key("parked:count"),
+            holes: key("holes"),
+            lease: key("lease"),
+            layout: key("layout"),
+            prefix,
+        }
+    }
+
+    pub(crate) fn document(&self, id: CircleId) -> String {
+        format!("{}{id}", self.documents)
+    }
+
+    pub(crate) fn history(&self, id: CircleId) -> String {
+        format!("{}{id}:history", self.documents)
+    }
+}
+
+/// `name NUL id capacity version`, the numbers with 5 and 10 digits.
 pub(crate) fn by_name_member(document: &Document) -> String {
     let Document {
-        id, name, capacity, ..
+        id,
+        name,
+        capacity,
+        version,
     } = document;
-    format!("{name}{NUL}{id}{NUL}{capacity}")
+    format!(
+        "{name}{NUL}{id}{:05}{:010}",
+        capacity.get(),
+        version.get()
+    )
 }
 
+/// `capacity name NUL id version`, the numbers with 5 and 10 digits; the same
+/// in the index by capacity and in that by creation.
 pub(crate) fn by_capacity_member(document: &Document) -> String {
     let Document {
-        id, name, capacity, ..
+        id,
+        name,
+        capacity,
+        version,
     } = document;
-    format!("{:05}{NUL}{name}{NUL}{id}", capacity.get())
-}
-
-pub(crate) fn by_create_time_member(document: &Document) -> String {
-    let Document {
-        id, name, capacity, ..
-    } = document;
-    format!("{name}{NUL}{capacity}{NUL}{id}")
+    format!(
+        "{:05}{name}{NUL}{id}{:010}",
+        capacity.get(),
+        version.get()
+    )
 }
 
 #[cfg(test)]
@@ -46,21 +166,48 @@ mod tests {
 
     use super::*;
 
+    const ID: &str = "01890000-0000-7000-8000-000000000001";
+
     #[test]
     fn members_are_spelled_as_the_contract_says() {
-        let id = "01890000-0000-7000-8000-000000000001";
         let document = Document {
-            id: CircleId::parse(id).unwrap(),
+            id: CircleId::parse(ID).unwrap(),
             name: CircleName::new("chess").unwrap(),
             capacity: Capacity::new(20).unwrap(),
-            version: Version::FIRST,
+            version: Version::new(7).unwrap(),
         };
-        assert_eq!(super::document(document.id), format!("circle:{id}"));
-        assert_eq!(by_name_member(&document), format!("chess\0{id}\x0020"));
-        assert_eq!(by_capacity_member(&document), format!("00020\0chess\0{id}"));
         assert_eq!(
-            by_create_time_member(&document),
-            format!("chess\x0020\0{id}")
+            by_name_member(&document),
+            format!("chess\0{ID}000200000000007")
         );
+        assert_eq!(
+            by_capacity_member(&document),
+            format!("00020chess\0{ID}0000000007")
+        );
+    }
+
+    #[test]
+    fn one_partition_has_the_plain_keys_and_many_have_one_slot_each() {
+        let id = CircleId::parse(ID).unwrap();
+        let keys = Layout::PLAIN.keys();
+        assert_eq!(keys.len(), 1);
+        assert_eq!(keys[0].document(id), format!("circle:{ID}"));
+        assert_eq!(keys[0].history(id), format!("circle:{ID}:history"));
+        assert_eq!(keys[0].checkpoint, "circles:checkpoint");
+
+        let keys = Layout::tagged(3).keys();
+        assert_eq!(keys.len(), 3);
+        assert_eq!(keys[2].document(id), format!("{{2}}:circle:{ID}"));
+        assert_eq!(keys[2].checkpoint, "{2}:circles:checkpoint");
+    }
+
+    #[test]
+    fn circles_spread_evenly_over_partitions() {
+        let layout = Layout::tagged(16);
+        let mut counts = [0; 16];
+        for n in 0..16_000_u128 {
+            counts[layout.partition_of(CircleId::from_uuid(uuid::Uuid::from_u128(n)))] += 1;
+        }
+        assert!(counts.iter().all(|count| (800..1_200).contains(count)));
     }
 }

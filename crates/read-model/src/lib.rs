@@ -10,27 +10,49 @@
 //! | key | type | content |
 //! |---|---|---|
 //! | `circle:{id}` | string | `{"id":"..","name":"..","capacity":20,"version":1}`, JSON without spaces, its keys in this order; absent for a circle that does not exist or is deleted |
-//! | `circles:by_name` | sorted set | per circle: score 0, member `name NUL id NUL capacity` |
-//! | `circles:by_capacity` | sorted set | per circle: score 0, member `capacity NUL name NUL id`, the capacity with 5 digits |
-//! | `circles:by_create_time` | sorted set | per circle: the score is the sequence of its CircleCreated event, member `name NUL capacity NUL id` |
-//! | `circles:checkpoint` | string | `{"sequence":7,"event_id":".."}`: the last event of the log that is in the read model; `{"sequence":0,"event_id":null}` for the empty log; absent while the read model was never built |
+//! | `circle:{id}:history` | list | one [`HistoryEntry`] per version, in their order; it stays when the circle is deleted |
+//! | `circles:by_name` | sorted set | per circle: score 0, member `name NUL id capacity version` |
+//! | `circles:by_capacity` | sorted set | per circle: score 0, member `capacity name NUL id version` |
+//! | `circles:by_create_time` | sorted set | per circle: the score is the sequence of its CircleCreated event, the member that of `circles:by_capacity` |
+//! | `circles:changes` | stream | one entry per event, of the id `{sequence}-0`, and one per correction, `{sequence}-1` and so on, with the fields `type` (`circle_created`, `circle_updated`, `circle_deleted`, `corrected`), `circle_id`, `version`, `event_id`, `document` (as in `circle:{id}`, after the change); empty where there is none. Only the last ones are kept |
+//! | `circles:changes:floor` | string | a sequence: every change after it is still in `circles:changes`; absent means 0 |
+//! | `circles:checkpoint` | string | `{"sequence":7,"event_id":".."}`: the last event of the log that is in the read model; `{"sequence":0,"event_id":null}` for the empty log; absent while the read model is not built |
+//! | `circles:building` | string | while the read model is built, its checkpoint; `wiping:{holder}` while remains are removed before |
+//! | `circles:revision` | string | a number: how often something was written that was not the next event; absent means 0 |
+//! | `circles:parked` | hash | per parked circle, by its id: `{"sequence":7,"version":2,"reason":".."}`, the event that could not be taken in |
+//! | `circles:parked:count` | string | how many these are; absent for none |
+//! | `circles:rewound` | string | `{"common":5,"until":9}`: the log lost its events from 6 to 9 and has others there now, so that a watch from any of these begins at 5; absent where that never happened |
+//! | `circles:holes` | hash | holes in the log that an operator let pass: the last sequence before, the first one behind |
+//! | `circles:layout` | string | `2`: that all this is as described here |
+//! | `circles:lease` | string | the projector that works, with a time to live |
 //!
 //! and the channel `circles:applied`, on which every change of the checkpoint
 //! is announced. Announcements are hints: they can be lost, they come from
 //! every logical database alike, and nobody trusts their payload.
+//!
+//! In members capacities have 5 digits and versions 10, with leading zeros.
+//!
+//! In a Redis Cluster, and wherever there are several partitions, the read
+//! model is spread over partitions: each of them has all of these keys for its
+//! circles, its own checkpoint included, and all with its number in braces
+//! before them, as `{3}:circle:{id}` and `{3}:circles:checkpoint`, so that they
+//! lie in one slot. [`Layout::partition_of`] tells where a circle belongs. Lease
+//! and holes are in partition 0.
 //!
 //! Why so:
 //!
 //! - Everything that one batch of events changes is written by one script, the
 //!   checkpoint included. A reader that takes documents and checkpoint in one
 //!   command sees one moment of the log.
-//! - Names hold no control characters, so NUL ends a field, and since it sorts
+//! - Names hold no control characters, so NUL ends a name, and since it sorts
 //!   before every other byte a name sorts before the names that it begins. The
 //!   order of the bytes of UTF-8 is the order of code points.
-//! - Members carry name and capacity, so that a filter is decided on the index
-//!   alone and only the documents of the page are read.
+//! - Members carry the whole circle, so that lists read no documents, and what
+//!   filters look at is at a fixed distance from an end.
 //! - A page goes on behind the place of the last circle looked at, whether or
 //!   not that circle is still there; see [`Position`].
+//! - The length of a history is the circle's version, by which a write finds
+//!   out that it does not fit.
 
 mod batch;
 mod checkpoint;
