@@ -1,63 +1,138 @@
--- Applies one batch if the checkpoint is still the expected one.
+-- Applies one batch of events to a partition, if that is still as expected.
 --
--- KEYS: 1 checkpoint, 2 to 4 the indexes by name, capacity and create time,
---       then the document of each change.
--- ARGV: 1 expected checkpoint, 2 next checkpoint, 3 channel, then eight per
---       change: the document; its members before in the three indexes; its
---       members after; the score by create time. Empty: there is none, or,
---       for the score of a circle that was there before, it stays.
--- Answers 'applied', or 'superseded' with the checkpoint found, or 'unlisted'
--- with the number of a change whose member is missing by create time.
+-- KEYS: 1 checkpoint, 2 building, 3 revision, 4 to 6 the indexes by name, by
+--       capacity and by create time, 7 changes, 8 their floor, 9 parked,
+--       10 their count, then document and history of each circle that changes.
+-- ARGV: 1 to 3 checkpoint, building and revision as expected, empty for absent,
+--       4 and 5 checkpoint and building as they shall be, 6 the sequence that
+--       they hold now, 7 channel and 8 message, 9 how many changes are kept,
+--       10 the new floor or empty, 11 how many circles change, 12 how many
+--       entries of changes there are, 13 how many circles are parked.
+--       Then per circle: its version before (0 for none); its document; its
+--       score by create time, empty where that stays; its members by name and
+--       by capacity before; the same after; how many entries of history it
+--       gets, and these. Empty: there is none.
+--       Then per entry of changes: its id and the values of its fields.
+--       Then per parked circle: its id and the event.
+-- Answers 'applied', or 'superseded', or 'unfit' with the numbers of the
+-- circles that are not as the batch takes them to be; then nothing is written.
 
-local FIRST_DOCUMENT = 5
-local SCORE = 8
+local FIRST_CIRCLE = 11
 
-local function argument(change, n)
-  return ARGV[3 + (change - FIRST_DOCUMENT) * 8 + n]
+local function is(key, expected)
+  return (redis.call('GET', key) or '') == expected
 end
-
-local found = redis.call('GET', KEYS[1])
-if found ~= ARGV[1] then
-  return {'superseded', found}
+if not (is(KEYS[1], ARGV[1]) and is(KEYS[2], ARGV[2]) and is(KEYS[3], ARGV[3])) then
+  return {'superseded'}
 end
 
 -- All that can fail comes before the first write: a script that fails later
 -- leaves what it has written.
-local scores = {}
-for index = 2, 4 do
+for index = 4, 6 do
   redis.call('ZCARD', KEYS[index])
 end
-for change = FIRST_DOCUMENT, #KEYS do
-  local score = argument(change, SCORE)
-  if score == '' and argument(change, 1) ~= '' then
-    score = redis.call('ZSCORE', KEYS[4], argument(change, 4))
-    if not score then
-      return {'unlisted', tostring(change - FIRST_DOCUMENT)}
+redis.call('XLEN', KEYS[7])
+redis.call('HLEN', KEYS[9])
+
+local circles, entries, parked = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local starts, scores = {}, {}
+local unfit = {'unfit'}
+local at = 14
+for circle = 1, circles do
+  starts[circle] = at
+  local history = KEYS[FIRST_CIRCLE + circle * 2 - 1]
+  local fits = redis.call('LLEN', history) == tonumber(ARGV[at])
+  local score, before = ARGV[at + 2], ARGV[at + 4]
+  if fits and before ~= '' then
+    local present = redis.call('ZSCORE', KEYS[6], before)
+    fits = present
+    if score == '' then
+      score = present
     end
   end
-  scores[change] = score
+  scores[circle] = score
+  if not fits then
+    unfit[#unfit + 1] = tostring(circle - 1)
+  end
+  at = at + 8 + tonumber(ARGV[at + 7])
+end
+if #unfit > 1 then
+  return unfit
 end
 
-for change = FIRST_DOCUMENT, #KEYS do
-  local document = argument(change, 1)
-  if document == '' then
-    redis.call('DEL', KEYS[change])
-  else
-    redis.call('SET', KEYS[change], document)
+local function add(from)
+  return redis.pcall('XADD', KEYS[7], ARGV[from], 'type', ARGV[from + 1], 'circle_id', ARGV[from + 2],
+    'version', ARGV[from + 3], 'event_id', ARGV[from + 4], 'document', ARGV[from + 5])
+end
+for entry = 1, entries do
+  local added = add(at)
+  if type(added) == 'table' and added.err then
+    -- The stream has later entries than the checkpoint, which nobody writes:
+    -- better no past than a wrong one.
+    redis.call('DEL', KEYS[7])
+    redis.call('SET', KEYS[8], ARGV[6])
+    add(at)
   end
-  for index = 2, 4 do
-    local before, after = argument(change, index), argument(change, index + 3)
-    if before ~= after or index == 4 then
-      if before ~= '' then
-        redis.call('ZREM', KEYS[index], before)
-      end
-      if after ~= '' then
-        redis.call('ZADD', KEYS[index], index == 4 and scores[change] or '0', after)
-      end
-    end
+  at = at + 6
+end
+if ARGV[10] ~= '' then
+  redis.call('SET', KEYS[8], ARGV[10])
+end
+local kept = tonumber(ARGV[9])
+if entries > 0 and redis.call('XLEN', KEYS[7]) > kept + math.floor(kept / 16) then
+  redis.call('XTRIM', KEYS[7], 'MAXLEN', kept)
+  local first = redis.call('XRANGE', KEYS[7], '-', '+', 'COUNT', 1)[1]
+  if first then
+    redis.call('SET', KEYS[8], string.format('%.0f', tonumber(string.match(first[1], '^%d+')) - 1))
   end
 end
-redis.call('SET', KEYS[1], ARGV[2])
--- A hint only: no permission for the channel must not fail what is written.
-redis.pcall('PUBLISH', ARGV[3], ARGV[2])
+
+for circle = 1, circles do
+  local from = starts[circle]
+  local document, history = KEYS[FIRST_CIRCLE + circle * 2 - 2], KEYS[FIRST_CIRCLE + circle * 2 - 1]
+  if ARGV[from + 1] == '' then
+    redis.call('DEL', document)
+  else
+    redis.call('SET', document, ARGV[from + 1])
+  end
+  local name, capacity = ARGV[from + 3], ARGV[from + 4]
+  if capacity ~= '' then
+    redis.call('ZREM', KEYS[4], name)
+    redis.call('ZREM', KEYS[5], capacity)
+    redis.call('ZREM', KEYS[6], capacity)
+  end
+  name, capacity = ARGV[from + 5], ARGV[from + 6]
+  if capacity ~= '' then
+    redis.call('ZADD', KEYS[4], '0', name)
+    redis.call('ZADD', KEYS[5], '0', capacity)
+    redis.call('ZADD', KEYS[6], scores[circle], capacity)
+  end
+  for n = from + 8, from + 7 + tonumber(ARGV[from + 7]) do
+    redis.call('RPUSH', history, ARGV[n])
+  end
+end
+
+for _ = 1, parked do
+  redis.call('HSET', KEYS[9], ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+if parked > 0 then
+  redis.call('SET', KEYS[10], redis.call('HLEN', KEYS[9]))
+end
+
+local function put(key, value)
+  if value == '' then
+    redis.call('DEL', key)
+  else
+    redis.call('SET', key, value)
+  end
+end
+put(KEYS[1], ARGV[4])
+if ARGV[2] ~= ARGV[5] then
+  put(KEYS[2], ARGV[5])
+end
+if ARGV[7] ~= '' then
+  -- A hint only: no permission for the channel must not fail what is written.
+  redis.pcall('PUBLISH', ARGV[7], ARGV[8])
+end
 return {'applied'}

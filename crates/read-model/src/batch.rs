@@ -1,79 +1,49 @@
 //! What one step of the projection changes.
 
-use std::collections::BTreeMap;
+use shared_domain::{CircleId, Sequence, Version};
 
-use shared_domain::{CircleId, Sequence};
-
+use crate::change::ChangeEntry;
 use crate::checkpoint::Checkpoint;
 use crate::document::Document;
+use crate::history::HistoryEntry;
+use crate::parked::{Parked, ParkedEvent};
 
-/// What happens to one circle in a batch. The documents before are those that
-/// [`Projection::documents`](crate::Projection::documents) gave: they tell
-/// which entries of the indexes to remove.
+/// What happens to one circle in a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The circle appears.
-    Create {
-        /// How it is now.
-        document: Document,
-        /// The sequence of its CircleCreated event, its place in the list by
-        /// creation.
-        created: Sequence,
-    },
-    /// The circle has changed. It keeps its place in the list by creation.
-    Update {
-        /// How it was.
-        before: Document,
-        /// How it is now; of the same id.
-        after: Document,
-    },
-    /// The circle is gone.
-    Delete {
-        /// How it was.
-        before: Document,
-    },
+pub struct Change {
+    /// The circle.
+    pub id: CircleId,
+    /// Its version before; none where it did not exist. The read model refuses
+    /// the batch where it has another one.
+    pub base: Option<Version>,
+    /// How it was shown before, which tells the entries of the indexes to
+    /// remove; none where it was not.
+    pub before: Option<Document>,
+    /// How it is shown now; none where it is gone.
+    pub after: Option<Document>,
+    /// The sequence of its creation, its place in the list by creation; only
+    /// where it is shown now and was not before.
+    pub created: Option<Sequence>,
+    /// What happened, in order; one entry for every version after `base`.
+    pub history: Vec<HistoryEntry>,
 }
 
-impl Change {
-    /// The circle that changes.
-    #[must_use]
-    pub fn id(&self) -> CircleId {
-        match self {
-            Self::Create { document, .. } => document.id,
-            Self::Update { after, .. } => after.id,
-            Self::Delete { before } => before.id,
-        }
-    }
-
-    pub(crate) fn before(&self) -> Option<&Document> {
-        match self {
-            Self::Create { .. } => None,
-            Self::Update { before, .. } | Self::Delete { before } => Some(before),
-        }
-    }
-
-    pub(crate) fn after(&self) -> Option<&Document> {
-        match self {
-            Self::Create { document, .. } => Some(document),
-            Self::Update { after, .. } => Some(after),
-            Self::Delete { .. } => None,
-        }
-    }
-
-    pub(crate) fn created(&self) -> Option<Sequence> {
-        match self {
-            Self::Create { created, .. } => Some(*created),
-            Self::Update { .. } | Self::Delete { .. } => None,
-        }
-    }
-}
-
-/// One step of the projection: at most one change per circle, and the
-/// checkpoint that holds once they are made. A thousand changes are fine.
+/// One step of the projection of one partition. A thousand changes are fine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    changes: BTreeMap<CircleId, Change>,
-    checkpoint: Checkpoint,
+    /// At most one per circle.
+    pub changes: Vec<Change>,
+    /// The events of the batch as watches see them, in their order.
+    pub entries: Vec<ChangeEntry>,
+    /// Circles that get no further.
+    pub parked: Vec<Parked>,
+    /// The checkpoint after the step.
+    pub checkpoint: Checkpoint,
+    /// Whether a read model that is built is complete with this step.
+    pub completes: bool,
+    /// Where the batch leaves out entries that would soon be dropped: the last
+    /// sequence without an entry.
+    pub entries_after: Option<Sequence>,
 }
 
 impl Batch {
@@ -81,31 +51,30 @@ impl Batch {
     #[must_use]
     pub const fn new(checkpoint: Checkpoint) -> Self {
         Self {
-            changes: BTreeMap::new(),
+            changes: Vec::new(),
+            entries: Vec::new(),
+            parked: Vec::new(),
             checkpoint,
+            completes: false,
+            entries_after: None,
         }
-    }
-
-    /// Adds the change of one circle, from before the step to after it. It
-    /// replaces what was said of this circle earlier.
-    pub fn insert(&mut self, change: Change) {
-        self.changes.insert(change.id(), change);
-    }
-
-    /// The changes, by circle.
-    pub fn changes(&self) -> impl ExactSizeIterator<Item = &Change> {
-        self.changes.values()
-    }
-
-    /// The checkpoint after the step.
-    #[must_use]
-    pub const fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
     }
 }
 
-impl Extend<Change> for Batch {
-    fn extend<T: IntoIterator<Item = Change>>(&mut self, changes: T) {
-        changes.into_iter().for_each(|change| self.insert(change));
-    }
+/// All that is to be shown of one circle, as the log has it up to the
+/// checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// The circle.
+    pub id: CircleId,
+    /// The version of its last event; none where the log has no event of it.
+    pub version: Option<Version>,
+    /// How it is shown; none where it is not.
+    pub document: Option<Document>,
+    /// The sequence of its creation; zero where it was never created.
+    pub created: Sequence,
+    /// Its history.
+    pub history: Vec<HistoryEntry>,
+    /// The event that parks it, if one does; all else is then as before that.
+    pub parked: Option<ParkedEvent>,
 }

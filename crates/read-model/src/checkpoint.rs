@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use shared_domain::{EventId, Sequence};
 
 use crate::error::{Corruption, Error};
-use crate::keys;
 
 /// The last event of the log that is in the read model; the value of the key
 /// `circles:checkpoint`.
@@ -39,9 +38,10 @@ impl Checkpoint {
         serde_json::to_string(self).expect("texts and numbers are always JSON")
     }
 
-    pub(crate) fn decode(stored: &[u8]) -> Result<Self, Error> {
+    /// Reads what the key `key` holds.
+    pub(crate) fn decode(key: &str, stored: &[u8]) -> Result<Self, Error> {
         let corrupt = |corruption| Error::Corrupt {
-            key: keys::CHECKPOINT.to_owned(),
+            key: key.to_owned(),
             corruption,
         };
         let checkpoint: Self = serde_json::from_slice(stored)
@@ -63,11 +63,14 @@ mod tests {
         let checkpoint = Checkpoint::at(Sequence::new(7), EventId::parse(id).unwrap());
         let text = format!(r#"{{"sequence":7,"event_id":"{id}"}}"#);
         assert_eq!(checkpoint.encode(), text);
-        assert_eq!(Checkpoint::decode(text.as_bytes()), Ok(checkpoint));
+        assert_eq!(Checkpoint::decode("k", text.as_bytes()), Ok(checkpoint));
 
         let empty = r#"{"sequence":0,"event_id":null}"#;
         assert_eq!(Checkpoint::EMPTY.encode(), empty);
-        assert_eq!(Checkpoint::decode(empty.as_bytes()), Ok(Checkpoint::EMPTY));
+        assert_eq!(
+            Checkpoint::decode("k", empty.as_bytes()),
+            Ok(Checkpoint::EMPTY)
+        );
     }
 
     #[test]
@@ -77,7 +80,7 @@ mod tests {
             r#"{"sequence":0,"event_id":"01890000-0000-7000-8000-000000000001"}"#,
         ] {
             assert!(matches!(
-                Checkpoint::decode(text.as_bytes()),
+                Checkpoint::decode("k", text.as_bytes()),
                 Err(Error::Corrupt {
                     corruption: Corruption::EventIdMisplaced,
                     ..

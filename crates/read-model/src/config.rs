@@ -10,6 +10,10 @@ use fred::types::config::{
 };
 
 use crate::error::SetupError;
+use crate::keys::Layout;
+
+const SCHEMES: [&str; 2] = ["redis://", "valkey://"];
+const CLUSTER_SCHEMES: [&str; 2] = ["redis-cluster://", "valkey-cluster://"];
 
 /// How to reach Redis. The URL can hold a password and is never shown.
 #[derive(Clone)]
@@ -22,6 +26,9 @@ pub struct Config {
     /// How many commands may wait for each connection; more are refused at
     /// once, as unreachable.
     pub queue_size: usize,
+    /// Over how many partitions the read models are spread; 1 to 1,024. The
+    /// same for all who use them.
+    pub partitions: u16,
 }
 
 impl Config {
@@ -33,7 +40,24 @@ impl Config {
             command_timeout: Duration::from_secs(2),
             pool_size: 2,
             queue_size: 4_096,
+            partitions: 1,
         }
+    }
+
+    /// How the keys are laid out.
+    pub(crate) fn layout(&self) -> Layout {
+        if self.partitions == 1 && !self.is_cluster() {
+            Layout::PLAIN
+        } else {
+            Layout::tagged(self.partitions)
+        }
+    }
+
+    /// Whether the URL is that of a Redis Cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        CLUSTER_SCHEMES
+            .iter()
+            .any(|scheme| self.url.starts_with(scheme))
     }
 
     pub(crate) fn check(&self) -> Result<(), SetupError> {
@@ -47,22 +71,29 @@ impl Config {
         if self.queue_size == 0 {
             return zero("queue_size");
         }
+        if self.partitions == 0 {
+            return zero("partitions");
+        }
         Ok(())
     }
 
     pub(crate) fn server(&self) -> Result<ServerConfig, SetupError> {
         // The client takes other schemes without the feature behind them, and
         // would talk in clear text to a URL that asks for TLS.
-        let known = ["redis://", "valkey://"];
-        if !known.iter().any(|scheme| self.url.starts_with(scheme)) {
+        let server = if self.is_cluster() {
+            ServerConfig::from_url_clustered(&self.url)
+        } else if SCHEMES.iter().any(|scheme| self.url.starts_with(scheme)) {
+            ServerConfig::from_url_centralized(&self.url)
+        } else {
             return Err(SetupError::Url {
-                reason: "it must begin with redis:// or valkey://".to_owned(),
+                reason: "it must begin with redis://, valkey://, redis-cluster:// or \
+                         valkey-cluster://"
+                    .to_owned(),
             });
-        }
-        let server =
-            ServerConfig::from_url_centralized(&self.url).map_err(|error| SetupError::Url {
-                reason: error.details().to_owned(),
-            })?;
+        };
+        let server = server.map_err(|error| SetupError::Url {
+            reason: error.details().to_owned(),
+        })?;
         Ok(ServerConfig {
             // A server that is down at the start is waited for like one that
             // goes down later.
@@ -119,6 +150,7 @@ impl fmt::Debug for Config {
             .field("command_timeout", &self.command_timeout)
             .field("pool_size", &self.pool_size)
             .field("queue_size", &self.queue_size)
+            .field("partitions", &self.partitions)
             .finish_non_exhaustive()
     }
 }
@@ -133,7 +165,6 @@ mod tests {
             "",
             "localhost:6379",
             "rediss://localhost",
-            "redis-cluster://localhost:1",
             "redis://localhost/books",
             "redis://localhost/256",
         ] {

@@ -10,6 +10,7 @@ use fred::types::InfoKind;
 
 use crate::config::Config;
 use crate::error::{Error, SetupError};
+use crate::keys::{Keys, Layout};
 use crate::task::OwnedTask;
 
 /// How long to wait before a client that gave up is started again.
@@ -27,6 +28,8 @@ pub struct Connection {
 
 struct Shared {
     config: Config,
+    layout: Layout,
+    keys: Vec<Arc<Keys>>,
     pool: Pool,
     fault: Arc<Fault>,
     _tasks: Vec<OwnedTask>,
@@ -65,6 +68,8 @@ impl Connection {
         Ok(Self {
             shared: Arc::new(Shared {
                 config: config.clone(),
+                layout: config.layout(),
+                keys: config.layout().keys().into_iter().map(Arc::new).collect(),
                 pool,
                 fault,
                 _tasks: tasks,
@@ -136,6 +141,17 @@ impl Connection {
 
     pub(crate) fn client(&self) -> &Client {
         self.shared.pool.next_connected()
+    }
+
+    /// How the read models are spread.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.shared.layout
+    }
+
+    /// The keys of every partition.
+    pub(crate) fn keys(&self) -> &[Arc<Keys>] {
+        &self.shared.keys
     }
 
     pub(crate) fn config(&self) -> &Config {

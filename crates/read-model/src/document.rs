@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use shared_domain::{Capacity, CircleId, CircleName, Version};
 
 use crate::error::{Corruption, Error};
-use crate::keys;
 
 /// One circle as the read model shows it; the value of the key `circle:{id}`.
 // The fields are written in this order, which is part of the contract.
@@ -29,7 +28,7 @@ impl Document {
     /// Reads what is stored for the circle `id`.
     pub(crate) fn decode(id: CircleId, stored: &[u8]) -> Result<Self, Error> {
         let corrupt = |corruption| Error::Corrupt {
-            key: keys::document(id),
+            key: format!("circle:{id}"),
             corruption,
         };
         let document: Self = serde_json::from_slice(stored)

@@ -67,7 +67,11 @@ pub struct HistoryEntry {
     /// Where clocks disagreed, so that it seems to have happened before the
     /// version before it: the latest time up to here. Times by which a circle's
     /// past is looked up never fall from version to version.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "micros_or_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "micros_or_none"
+    )]
     pub effective_at: Option<DateTime<Utc>>,
     /// Who, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

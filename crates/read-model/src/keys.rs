@@ -137,11 +137,7 @@ pub(crate) fn by_name_member(document: &Document) -> String {
         capacity,
         version,
     } = document;
-    format!(
-        "{name}{NUL}{id}{:05}{:010}",
-        capacity.get(),
-        version.get()
-    )
+    format!("{name}{NUL}{id}{:05}{:010}", capacity.get(), version.get())
 }
 
 /// `capacity name NUL id version`, the numbers with 5 and 10 digits; the same
@@ -153,11 +149,7 @@ pub(crate) fn by_capacity_member(document: &Document) -> String {
         capacity,
         version,
     } = document;
-    format!(
-        "{:05}{name}{NUL}{id}{:010}",
-        capacity.get(),
-        version.get()
-    )
+    format!("{:05}{name}{NUL}{id}{:010}", capacity.get(), version.get())
 }
 
 #[cfg(test)]

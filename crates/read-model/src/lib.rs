@@ -1,9 +1,9 @@
 //! The read models in Redis: key layout, encoding, atomic apply, reads.
 //!
-//! [`Connection`] holds the sockets. A projector writes with [`Projection`],
+//! [`Connection`] holds the sockets. A projector writes with [`Partition`],
 //! a query service reads with [`Reader`] and waits with [`Follower`].
-//! Redis 6.2 and later 6 and 7 versions and Valkey serve alike, as one node or
-//! as a primary with replicas; all keys share one logical database.
+//! Redis 6.2 and later 6 and 7 versions and Valkey serve alike, as one node, as
+//! a primary with replicas, or as a cluster; all keys share one logical database.
 //!
 //! # The keys, a public contract
 //!
@@ -55,28 +55,35 @@
 //!   out that it does not fit.
 
 mod batch;
+mod build;
+mod change;
+mod changes;
 mod checkpoint;
 mod config;
 mod connection;
 mod document;
 mod error;
-mod follower;
+mod exceptions;
+mod history;
 mod keys;
-mod list;
-mod position;
+mod lease;
+mod parked;
 mod projection;
-mod reader;
 mod script;
 mod task;
 
-pub use batch::{Batch, Change};
+pub use batch::{Batch, Change, Repair};
+pub use change::{ChangeEntry, ChangePosition};
+pub use changes::{ChangePage, Rewound};
 pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use connection::Connection;
 pub use document::Document;
 pub use error::{Corruption, Error, SetupError};
-pub use follower::Follower;
-pub use list::{ListQuery, Order, Page, SCAN_LIMIT};
-pub use position::{InvalidPosition, Position};
-pub use projection::{Outcome, Projection};
-pub use reader::{Found, Reader};
+pub use history::{Before, EventKind, HistoryEntry};
+pub use keys::Layout;
+pub use lease::Lease;
+pub use parked::{Parked, ParkedEvent};
+pub use projection::{
+    CHANGES_KEPT, Outcome, Partition, Phase, RepairMode, Repaired, Standing, partitions,
+};

@@ -1,79 +1,198 @@
-//! The projector's side: reads what it changes, writes a batch in one step.
+//! The projector's side: where the read models are, and the writes that move
+//! them on, mend them, and take them back.
+
+use std::sync::Arc;
 
 use fred::bytes::Bytes;
 use fred::interfaces::KeysInterface;
-use fred::types::{Key, SetOptions, Value};
-use shared_domain::CircleId;
+use fred::types::{Key, Value};
+use shared_domain::{CircleId, Sequence, Version};
 
-use crate::batch::{Batch, Change};
+use crate::batch::{Batch, Change, Repair};
 use crate::checkpoint::Checkpoint;
 use crate::connection::Connection;
 use crate::document::Document;
 use crate::error::{Corruption, Error};
-use crate::keys;
+use crate::keys::{self, Keys};
+use crate::parked::Parked;
 use crate::script::Script;
 
 /// How many documents one command reads.
 const CHUNK: usize = 1_000;
 
-/// What became of a batch.
+/// How many changes are kept for watches, unless that is set.
+pub const CHANGES_KEPT: u32 = 100_000;
+
+/// Where a partition of the read models is. Every write names the standing that
+/// it expects, and does nothing where there is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it serves queries, or is built.
+    pub phase: Phase,
+    /// Its last event.
+    pub checkpoint: Checkpoint,
+    /// How often something was written that was not the next event.
+    pub revision: u64,
+}
+
+/// What a partition is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It is built from the beginning of the log and serves no query yet.
+    Building,
+    /// It serves queries.
+    Live,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// All of it is written.
-    Applied,
-    /// Nothing of it was written: the checkpoint is not the expected one.
-    Superseded {
-        /// The checkpoint that is there; none where Redis has lost it.
-        found: Option<Checkpoint>,
+    Applied(Standing),
+    /// Nothing of it was written: the standing is another one.
+    Superseded,
+    /// Nothing of it was written: these circles are not as the batch takes them
+    /// to be.
+    Unfit(Vec<CircleId>),
+}
+
+/// What to do about a circle that is shown wrongly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepairMode {
+    /// Tell.
+    Compare,
+    /// Tell, and mend it.
+    Repair,
+}
+
+/// What became of repairs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repaired {
+    /// All are compared, and made where asked.
+    Done {
+        /// The new standing.
+        standing: Standing,
+        /// The circles of which anything was not as it should be.
+        changed: Vec<CircleId>,
     },
+    /// Nothing was written: the standing is another one.
+    Superseded,
 }
 
-/// Writes the read model.
+/// Writes one partition of the read models.
 #[derive(Clone)]
-pub struct Projection {
-    connection: Connection,
+pub struct Partition {
+    pub(crate) connection: Connection,
+    pub(crate) keys: Arc<Keys>,
+    index: usize,
+    announces: bool,
+    changes_kept: u32,
     apply: Script,
+    repair: Script,
+    rewind: Script,
+    pub(crate) wipe: Script,
+    pub(crate) changes: Script,
 }
 
-impl Projection {
-    /// Writes through `connection`.
+/// The partitions of the read models on a connection.
+#[must_use]
+pub fn partitions(connection: &Connection) -> Vec<Partition> {
+    let apply = Script::new(include_str!("apply.lua"), "circles:*");
+    let repair = Script::new(include_str!("repair.lua"), "circles:*");
+    let rewind = Script::new(include_str!("rewind.lua"), "circles:*");
+    let wipe = Script::new(include_str!("wipe.lua"), "circles:*");
+    let changes = Script::new(include_str!("changes.lua"), "circles:*");
+    let partition = |(index, keys): (usize, &Arc<Keys>)| Partition {
+        connection: connection.clone(),
+        keys: Arc::clone(keys),
+        index,
+        announces: true,
+        changes_kept: CHANGES_KEPT,
+        apply: apply.clone(),
+        repair: repair.clone(),
+        rewind: rewind.clone(),
+        wipe: wipe.clone(),
+        changes: changes.clone(),
+    };
+    connection
+        .keys()
+        .iter()
+        .enumerate()
+        .map(partition)
+        .collect()
+}
+
+impl Partition {
+    /// Tells nobody of what is written here, as nobody reads it.
     #[must_use]
-    pub fn new(connection: Connection) -> Self {
-        Self {
-            connection,
-            apply: Script::new(include_str!("apply.lua"), "circles:*"),
-        }
+    pub fn silent(mut self) -> Self {
+        self.announces = false;
+        self
     }
 
-    /// How far the read model has come; none where it was never built.
+    /// Keeps so many changes for watches, instead of [`CHANGES_KEPT`].
+    #[must_use]
+    pub fn keeping(mut self, changes: u32) -> Self {
+        self.changes_kept = changes;
+        self
+    }
+
+    /// How many changes are kept for watches.
+    #[must_use]
+    pub const fn changes_kept(&self) -> u32 {
+        self.changes_kept
+    }
+
+    /// Where the partition is; none where it was never built, its keys are of
+    /// another layout, or remains are being wiped.
     ///
     /// # Errors
     ///
     /// [`Error`], but for [`Error::NotBuilt`].
-    pub async fn checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
-        let stored: Result<Option<Bytes>, _> = self.connection.client().get(keys::CHECKPOINT).await;
-        stored
-            .map_err(|error| self.connection.explain(error, keys::CHECKPOINT))?
-            .map(|stored| Checkpoint::decode(&stored))
-            .transpose()
-    }
-
-    /// Writes [`Checkpoint::EMPTY`] if there is none, with which the read
-    /// model is built, of the empty log. Says whether it did.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unreachable`] and [`Error::Refused`].
-    pub async fn initialize(&self) -> Result<bool, Error> {
-        let client = self.connection.client();
-        let empty = Checkpoint::EMPTY.encode();
-        let only_new = Some(SetOptions::NX);
-        let written: Result<Option<String>, _> = client
-            .set(keys::CHECKPOINT, empty, None, only_new, false)
-            .await;
-        written
-            .map(|written| written.is_some())
-            .map_err(|error| self.connection.explain(error, keys::CHECKPOINT))
+    pub async fn standing(&self) -> Result<Option<Standing>, Error> {
+        let Keys {
+            checkpoint,
+            building,
+            revision,
+            layout,
+            ..
+        } = &*self.keys;
+        let keys = vec![
+            checkpoint.as_str(),
+            building.as_str(),
+            revision.as_str(),
+            layout.as_str(),
+        ];
+        let stored: Result<[Option<Bytes>; 4], _> = self
+            .connection
+            .client()
+            .mget::<Vec<Option<Bytes>>, _>(keys)
+            .await
+            .map(|stored| {
+                let mut stored = stored.into_iter();
+                std::array::from_fn(|_| stored.next().flatten())
+            });
+        let [live, built, revised, as_laid_out] =
+            stored.map_err(|error| self.connection.explain(error, checkpoint))?;
+        if as_laid_out.as_deref() != Some(keys::LAYOUT.as_bytes()) {
+            return Ok(None);
+        }
+        let revision = match revised {
+            None => 0,
+            Some(text) => number(revision, &text)?,
+        };
+        let (phase, stored, key) = match (live, built) {
+            (Some(stored), _) => (Phase::Live, stored, checkpoint),
+            (None, Some(stored)) if !stored.starts_with(WIPING.as_bytes()) => {
+                (Phase::Building, stored, building)
+            }
+            (None, _) => return Ok(None),
+        };
+        Ok(Some(Standing {
+            phase,
+            checkpoint: Checkpoint::decode(key, &stored)?,
+            revision,
+        }))
     }
 
     /// The documents of these circles, in this order, none for a circle that
@@ -85,110 +204,302 @@ impl Projection {
     pub async fn documents(&self, ids: &[CircleId]) -> Result<Vec<Option<Document>>, Error> {
         let mut documents = Vec::with_capacity(ids.len());
         for ids in ids.chunks(CHUNK) {
-            let (_, found) = read(&self.connection, ids).await?;
-            documents.extend(found);
+            let keys: Vec<Key> = ids
+                .iter()
+                .map(|id| self.keys.document(*id).into())
+                .collect();
+            let stored: Result<Vec<Option<Bytes>>, _> = self.connection.client().mget(keys).await;
+            let stored = stored.map_err(|error| self.connection.explain(error, "circle:*"))?;
+            for (id, stored) in ids.iter().zip(stored) {
+                // A damaged document counts as none, which fits no event, so
+                // that its circle is folded anew.
+                documents.push(stored.and_then(|text| Document::decode(*id, &text).ok()));
+            }
         }
         Ok(documents)
     }
 
-    /// Writes the batch and its checkpoint in one step, if the checkpoint is
-    /// still `expected`.
+    /// Writes the batch and its checkpoint in one step, if the standing is still
+    /// `expected`.
     ///
     /// After [`Error::Unreachable`] the batch may or may not be written: the
     /// answer can be lost as well as the question. Calling again is safe, and
-    /// answers [`Outcome::Superseded`] with the batch's own checkpoint where
-    /// it was written. The client itself sends a command again when the
-    /// connection breaks under it, so even the first call can answer this.
+    /// answers [`Outcome::Superseded`] where it was written. The client itself
+    /// sends a command again when the connection breaks under it, so even the
+    /// first call can answer this.
     ///
     /// # Errors
     ///
-    /// [`Error`], but for [`Error::NotBuilt`]. [`Error::Corrupt`] where the
-    /// index lacks a circle that the batch updates; nothing is written then.
-    pub async fn apply(&self, expected: &Checkpoint, batch: &Batch) -> Result<Outcome, Error> {
-        let mut keys: Vec<Key> = Vec::with_capacity(4 + batch.changes().len());
-        keys.push(keys::CHECKPOINT.into());
-        keys.push(keys::BY_NAME.into());
-        keys.push(keys::BY_CAPACITY.into());
-        keys.push(keys::BY_CREATE_TIME.into());
-        let mut arguments: Vec<Value> = Vec::with_capacity(3 + 8 * batch.changes().len());
-        arguments.push(expected.encode().into());
-        arguments.push(batch.checkpoint().encode().into());
-        arguments.push(keys::APPLIED.into());
-        for change in batch.changes() {
-            keys.push(keys::document(change.id()).into());
-            arguments.extend(arguments_of(change));
+    /// [`Error`], but for [`Error::NotBuilt`].
+    pub async fn apply(&self, expected: &Standing, batch: &Batch) -> Result<Outcome, Error> {
+        let phase = match expected.phase {
+            Phase::Building if !batch.completes => Phase::Building,
+            Phase::Building | Phase::Live => Phase::Live,
+        };
+        let next = Standing {
+            phase,
+            checkpoint: batch.checkpoint,
+            ..*expected
+        };
+        let mut keys = self.fixed_keys();
+        keys.reserve(2 * batch.changes.len());
+        let mut arguments: Vec<Value> = Vec::with_capacity(13 + 10 * batch.changes.len());
+        arguments.extend(marks(Some(expected)));
+        let [checkpoint, building, _] = marks(Some(&next));
+        arguments.extend([checkpoint, building]);
+        arguments.push(text(expected.checkpoint.sequence));
+        arguments.extend(self.announcement(next.checkpoint.sequence));
+        arguments.push(i64::from(self.changes_kept).into());
+        arguments.push(batch.entries_after.map(text).unwrap_or_else(none));
+        for count in [batch.changes.len(), batch.entries.len(), batch.parked.len()] {
+            arguments.push(count_of(count));
         }
-
+        for change in &batch.changes {
+            keys.push(self.keys.document(change.id).into());
+            keys.push(self.keys.history(change.id).into());
+            push_change(&mut arguments, change);
+        }
+        for entry in &batch.entries {
+            arguments.push(text(entry.position));
+            arguments.extend(entry.fields().map(Value::from));
+        }
+        for Parked { circle_id, event } in &batch.parked {
+            arguments.push(text(circle_id));
+            arguments.push(event.encode().into());
+        }
         let answer = self.apply.call(&self.connection, keys, arguments).await?;
-        let second = answer.get(1).and_then(Option::as_deref);
-        match answer.first().and_then(Option::as_deref) {
-            Some(b"applied") => Ok(Outcome::Applied),
-            Some(b"superseded") => Ok(Outcome::Superseded {
-                found: second.map(Checkpoint::decode).transpose()?,
-            }),
-            _ => Err(unlisted(batch, second)),
+        match kind(&answer) {
+            b"applied" => Ok(Outcome::Applied(next)),
+            b"superseded" => Ok(Outcome::Superseded),
+            b"unfit" => Ok(Outcome::Unfit(
+                numbered(&answer[1..], &batch.changes)
+                    .map(|change| change.id)
+                    .collect(),
+            )),
+            _ => Err(unknown_answer(&self.keys.checkpoint)),
         }
     }
-}
 
-fn arguments_of(change: &Change) -> [Value; 8] {
-    let (before, after) = (change.before(), change.after());
-    let text = |document: Option<&Document>, encode: fn(&Document) -> String| {
-        document.map(encode).unwrap_or_default().into()
-    };
-    [
-        text(after, Document::encode),
-        text(before, keys::by_name_member),
-        text(before, keys::by_capacity_member),
-        text(before, keys::by_create_time_member),
-        text(after, keys::by_name_member),
-        text(after, keys::by_capacity_member),
-        text(after, keys::by_create_time_member),
-        change
-            .created()
-            .map(|sequence| sequence.to_string())
-            .unwrap_or_default()
-            .into(),
-    ]
-}
+    /// Compares all that is shown of some circles with what the log says of them
+    /// up to the checkpoint of `expected`, if the standing is still that. Where
+    /// `mode` says so, replaces what differs, and watches are told of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::apply`].
+    pub async fn repair(
+        &self,
+        expected: &Standing,
+        repairs: &[Repair],
+        mode: RepairMode,
+    ) -> Result<Repaired, Error> {
+        let mut keys = self.fixed_keys();
+        let sequence = expected.checkpoint.sequence;
+        let mut arguments: Vec<Value> = marks(Some(expected)).into();
+        arguments.push(text(sequence));
+        arguments.extend(self.announcement(sequence));
+        arguments.push(Value::from_static_str(match mode {
+            RepairMode::Compare => "compare",
+            RepairMode::Repair => "repair",
+        }));
+        arguments.push(count_of(repairs.len()));
+        for repair in repairs {
+            keys.push(self.keys.document(repair.id).into());
+            keys.push(self.keys.history(repair.id).into());
+            let document = repair.document.as_ref();
+            arguments.extend([
+                text(repair.id),
+                document.map_or_else(none, |document| document.encode().into()),
+                text(repair.created),
+                document.map_or_else(none, |document| keys::by_name_member(document).into()),
+                document.map_or_else(none, |document| keys::by_capacity_member(document).into()),
+                repair.version.map_or_else(none, text),
+                repair
+                    .parked
+                    .as_ref()
+                    .map_or_else(none, |event| event.encode().into()),
+                count_of(repair.history.len()),
+            ]);
+            arguments.extend(
+                repair
+                    .history
+                    .iter()
+                    .map(|entry| Value::from(entry.encode())),
+            );
+        }
+        let answer = self.repair.call(&self.connection, keys, arguments).await?;
+        match (kind(&answer), answer.get(1).and_then(Option::as_deref)) {
+            (b"repaired", Some(revision)) => Ok(Repaired::Done {
+                standing: Standing {
+                    revision: number(&self.keys.revision, revision)?,
+                    ..*expected
+                },
+                changed: numbered(&answer[2..], repairs)
+                    .map(|repair| repair.id)
+                    .collect(),
+            }),
+            (b"superseded", _) => Ok(Repaired::Superseded),
+            _ => Err(unknown_answer(&self.keys.revision)),
+        }
+    }
 
-fn unlisted(batch: &Batch, number: Option<&[u8]>) -> Error {
-    let change = number
-        .and_then(|number| std::str::from_utf8(number).ok()?.parse().ok())
-        .and_then(|number| batch.changes().nth(number));
-    Error::Corrupt {
-        key: keys::BY_CREATE_TIME.to_owned(),
-        corruption: match change {
-            Some(change) => Corruption::NotListed { id: change.id() },
-            None => Corruption::Unreadable("the script's answer is unknown".to_owned()),
-        },
+    /// Takes the partition back to `common`, an event that the log still has,
+    /// if the standing is still `expected`; none where it is another one. The
+    /// circles of the events that are lost are parked until they are repaired.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::apply`].
+    pub async fn rewind(
+        &self,
+        expected: &Standing,
+        common: Checkpoint,
+        lost: &[Parked],
+    ) -> Result<Option<Standing>, Error> {
+        let keys: Vec<Key> = [
+            &self.keys.checkpoint,
+            &self.keys.building,
+            &self.keys.revision,
+            &self.keys.changes,
+            &self.keys.rewound,
+            &self.keys.parked,
+            &self.keys.parked_count,
+        ]
+        .map(Key::from)
+        .into();
+        let next = Standing {
+            checkpoint: common,
+            ..*expected
+        };
+        let mut arguments: Vec<Value> = marks(Some(expected)).into();
+        let [checkpoint, building, _] = marks(Some(&next));
+        arguments.extend([checkpoint, building]);
+        arguments.push(text(common.sequence));
+        arguments.push(text(expected.checkpoint.sequence));
+        arguments.extend(self.announcement(common.sequence));
+        for Parked { circle_id, event } in lost {
+            arguments.push(text(circle_id));
+            arguments.push(event.encode().into());
+        }
+        let answer = self.rewind.call(&self.connection, keys, arguments).await?;
+        match (kind(&answer), answer.get(1).and_then(Option::as_deref)) {
+            (b"rewound", Some(revision)) => Ok(Some(Standing {
+                revision: number(&self.keys.revision, revision)?,
+                ..next
+            })),
+            (b"superseded", _) => Ok(None),
+            _ => Err(unknown_answer(&self.keys.revision)),
+        }
+    }
+
+    /// Those that apply.lua and repair.lua share.
+    fn fixed_keys(&self) -> Vec<Key> {
+        [
+            &self.keys.checkpoint,
+            &self.keys.building,
+            &self.keys.revision,
+            &self.keys.by_name,
+            &self.keys.by_capacity,
+            &self.keys.by_create_time,
+            &self.keys.changes,
+            &self.keys.changes_floor,
+            &self.keys.parked,
+            &self.keys.parked_count,
+        ]
+        .map(Key::from)
+        .into()
+    }
+
+    /// Channel and message.
+    fn announcement(&self, sequence: Sequence) -> [Value; 2] {
+        let channel = if self.announces { keys::APPLIED } else { "" };
+        [channel.into(), format!("{} {sequence}", self.index).into()]
     }
 }
 
-/// The checkpoint and some documents as of one moment, in one command.
-pub(crate) async fn read(
-    connection: &Connection,
-    ids: &[CircleId],
-) -> Result<(Option<Checkpoint>, Vec<Option<Document>>), Error> {
-    // The checkpoint goes first even where nobody asks for it: the client
-    // takes a list for a published message if its first text is "message",
-    // and that should not be for a damaged document to decide.
-    let keys: Vec<Key> = std::iter::once(Key::from(keys::CHECKPOINT))
-        .chain(ids.iter().map(|id| keys::document(*id).into()))
-        .collect();
-    let stored: Result<Vec<Option<Bytes>>, _> = connection.client().mget(keys).await;
-    let mut stored = stored
-        .map_err(|error| connection.explain(error, "circle:*"))?
-        .into_iter();
-    let checkpoint = stored
-        .next()
-        .flatten()
-        .map(|stored| Checkpoint::decode(&stored))
-        .transpose()?;
-    let documents = ids
-        .iter()
-        .zip(stored)
-        .map(|(id, stored)| stored.map(|text| Document::decode(*id, &text)).transpose())
-        .collect::<Result<_, _>>()?;
-    Ok((checkpoint, documents))
+/// What `circles:building` begins with while remains are removed.
+pub(crate) const WIPING: &str = "wiping:";
+
+/// The values of checkpoint, building and revision.
+pub(crate) fn marks(standing: Option<&Standing>) -> [Value; 3] {
+    let Some(standing) = standing else {
+        return [none(), none(), none()];
+    };
+    let checkpoint = Value::from(standing.checkpoint.encode());
+    let revision = match standing.revision {
+        0 => none(),
+        revision => text(revision),
+    };
+    match standing.phase {
+        Phase::Live => [checkpoint, none(), revision],
+        Phase::Building => [none(), checkpoint, revision],
+    }
+}
+
+fn push_change(arguments: &mut Vec<Value>, change: &Change) {
+    let (before, after) = (change.before.as_ref(), change.after.as_ref());
+    let member = |document: Option<&Document>, encode: fn(&Document) -> String| {
+        document.map_or_else(none, |document| encode(document).into())
+    };
+    arguments.extend([
+        i64::from(change.base.map_or(0, Version::get)).into(),
+        after.map_or_else(none, |document| document.encode().into()),
+        change.created.map_or_else(none, text),
+        member(before, keys::by_name_member),
+        member(before, keys::by_capacity_member),
+        member(after, keys::by_name_member),
+        member(after, keys::by_capacity_member),
+        count_of(change.history.len()),
+    ]);
+    arguments.extend(
+        change
+            .history
+            .iter()
+            .map(|entry| Value::from(entry.encode())),
+    );
+}
+
+fn none() -> Value {
+    Value::from_static_str("")
+}
+
+fn text(value: impl ToString) -> Value {
+    value.to_string().into()
+}
+
+fn count_of(count: usize) -> Value {
+    i64::try_from(count).unwrap_or(i64::MAX).into()
+}
+
+/// The first word of a script's answer.
+fn kind(answer: &[Option<Bytes>]) -> &[u8] {
+    answer
+        .first()
+        .and_then(Option::as_deref)
+        .unwrap_or_default()
+}
+
+/// The items whose numbers a script answered with.
+fn numbered<'a, T>(numbers: &'a [Option<Bytes>], items: &'a [T]) -> impl Iterator<Item = &'a T> {
+    numbers.iter().flatten().filter_map(|number| {
+        let number: usize = std::str::from_utf8(number).ok()?.parse().ok()?;
+        items.get(number)
+    })
+}
+
+pub(crate) fn number(key: &str, stored: &[u8]) -> Result<u64, Error> {
+    std::str::from_utf8(stored)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| Error::Corrupt {
+            key: key.to_owned(),
+            corruption: Corruption::Unreadable("it is not a number".to_owned()),
+        })
+}
+
+pub(crate) fn unknown_answer(key: &str) -> Error {
+    Error::Corrupt {
+        key: key.to_owned(),
+        corruption: Corruption::Unreadable("the script's answer is unknown".to_owned()),
+    }
 }

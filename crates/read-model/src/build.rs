@@ -1,0 +1,96 @@
+//! The beginning of a new read model.
+
+use std::fmt::Display;
+
+use fred::bytes::Bytes;
+use fred::types::{Key, Value};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::keys;
+use crate::projection::{Partition, Phase, Standing, WIPING, marks, unknown_answer};
+
+impl Partition {
+    /// Removes what the partition holds and begins a new read model of it, at
+    /// the beginning of the log; no query is answered from it until a batch
+    /// completes it. Does nothing, and answers so, unless the standing is
+    /// `expected`, where none means that nothing is built.
+    ///
+    /// It may be dropped at any point, or its process killed: nothing is built
+    /// then, and the next call begins anew. Lease, holes and revision stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], but for [`Error::NotBuilt`].
+    pub async fn begin(
+        &self,
+        expected: Option<&Standing>,
+        holder: impl Display,
+    ) -> Result<Option<Standing>, Error> {
+        let mark: Value = format!("{WIPING}{holder}").into();
+        let mut begin = vec![mark.clone(), "begin".into()];
+        match expected {
+            Some(_) => begin.extend(marks(expected)),
+            None => begin.extend(["unbuilt", "", "", keys::LAYOUT].map(Value::from)),
+        }
+        if self.wipe(begin).await?.is_none() {
+            return Ok(None);
+        }
+        let keys = &self.keys;
+        let mut cursor = String::from("0");
+        loop {
+            let mut remove = vec![mark.clone(), "remove".into(), cursor.into()];
+            remove.push(format!("{}circle*", keys.prefix).into());
+            remove.push(keys.documents.as_str().into());
+            remove.push(format!("{}circles:", keys.prefix).into());
+            for kept in [&keys.building, &keys.revision, &keys.lease, &keys.holes] {
+                remove.push(kept.as_str().into());
+            }
+            match self.wipe(remove).await? {
+                None => return Ok(None),
+                Some(next) if next == "0" => break,
+                Some(next) => cursor = next,
+            }
+        }
+        let end = vec![
+            mark,
+            "end".into(),
+            Checkpoint::EMPTY.encode().into(),
+            keys::LAYOUT.into(),
+        ];
+        if self.wipe(end).await?.is_none() {
+            return Ok(None);
+        }
+        // Unless somebody was faster since.
+        Ok(self
+            .standing()
+            .await?
+            .filter(|standing| standing.phase == Phase::Building))
+    }
+
+    /// Calls the script; answers with its cursor, or nothing where it was
+    /// superseded.
+    async fn wipe(&self, arguments: Vec<Value>) -> Result<Option<String>, Error> {
+        let keys: Vec<Key> = [
+            &self.keys.checkpoint,
+            &self.keys.building,
+            &self.keys.revision,
+            &self.keys.layout,
+        ]
+        .map(Key::from)
+        .into();
+        let answer = self.wipe.call(&self.connection, keys, arguments).await?;
+        let [kind, rest @ ..] = answer.as_slice() else {
+            return Err(unknown_answer(&self.keys.building));
+        };
+        match (kind.as_deref(), rest.first().and_then(Option::as_ref)) {
+            (Some(b"done"), Some(cursor)) => Ok(Some(text(cursor))),
+            (Some(b"superseded"), _) => Ok(None),
+            _ => Err(unknown_answer(&self.keys.building)),
+        }
+    }
+}
+
+fn text(bytes: &Bytes) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

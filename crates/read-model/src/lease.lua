@@ -1,0 +1,15 @@
+-- Takes, keeps, or gives back the lease.
+--
+-- KEYS: 1 lease. ARGV: 1 who asks, 2 for how many milliseconds; 0 gives it back.
+-- Answers 'ours' or 'theirs'.
+
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then
+  return {'theirs'}
+end
+if ARGV[2] == '0' then
+  redis.call('DEL', KEYS[1])
+else
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+end
+return {'ours'}
