@@ -1,5 +1,7 @@
 //! Reading the log in its order.
 
+use std::collections::{BTreeMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use shared_domain::{
     CircleEvent, CircleId, EventId, Metadata, PayloadError, RecordedEvent, Sequence, Version,
@@ -7,6 +9,7 @@ use shared_domain::{
 };
 
 use crate::error::{Damage, StoreError};
+use crate::parameter::json;
 use crate::store::EventStore;
 
 /// A row of the log. Everything but the payload is known to be sound.
@@ -60,6 +63,21 @@ impl EventStore {
     ///
     /// [`Damage::Hole`] where a sequence is missing between `from` and the last event read.
     pub async fn read_from(&self, from: Sequence, limit: u32) -> Result<Vec<LogEntry>, StoreError> {
+        self.read_over(from, limit, &BTreeMap::new()).await
+    }
+
+    /// As [`read_from`](Self::read_from), but lets `holes` pass: each the last sequence before
+    /// it, and the first one behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Damage::Hole`] where another sequence is missing.
+    pub async fn read_over(
+        &self,
+        from: Sequence,
+        limit: u32,
+        holes: &BTreeMap<Sequence, Sequence>,
+    ) -> Result<Vec<LogEntry>, StoreError> {
         // There is no event 0.
         let from = from.max(Sequence::ZERO.next());
         let rows: Vec<EventRow> = sqlx::query_as(READ_FROM)
@@ -71,18 +89,106 @@ impl EventStore {
         let mut expected = from;
         for row in rows {
             let entry = row.into_entry()?;
-            if entry.sequence != expected {
-                let after = Sequence::new(expected.get() - 1);
+            let after = Sequence::new(expected.get() - 1);
+            if entry.sequence != expected && holes.get(&after) != Some(&entry.sequence) {
                 return Err(Damage::Hole {
                     after,
                     found: entry.sequence,
                 }
                 .into());
             }
-            expected = expected.next();
+            expected = entry.sequence.next();
             entries.push(entry);
         }
         Ok(entries)
+    }
+
+    /// The ids of the events from `first` to `last` that the log has.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn event_ids(
+        &self,
+        first: Sequence,
+        last: Sequence,
+    ) -> Result<BTreeMap<Sequence, EventId>, StoreError> {
+        let rows: Vec<(u64, String)> =
+            sqlx::query_as("SELECT sequence, id FROM circle_events WHERE sequence BETWEEN ? AND ?")
+                .bind(first.get())
+                .bind(last.get())
+                .fetch_all(&self.pool)
+                .await?;
+        rows.into_iter()
+            .map(|(sequence, id)| {
+                let sequence = Sequence::new(sequence);
+                let id = id.parse().map_err(|_| Damage::Column {
+                    sequence,
+                    column: "id",
+                })?;
+                Ok((sequence, id))
+            })
+            .collect()
+    }
+
+    /// All events of some circles up to a sequence, by circle and version.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; an event that can't be read is told in its entry.
+    pub async fn histories(
+        &self,
+        ids: &[CircleId],
+        until: Sequence,
+    ) -> Result<Vec<LogEntry>, StoreError> {
+        let rows: Vec<EventRow> = sqlx::query_as(HISTORIES)
+            .bind(json(ids))
+            .bind(until.get())
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(EventRow::into_entry)
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// The circles that the log knows, up to `limit` of them behind `after`, by id. A circle
+    /// counts as soon as it has any event.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn circle_ids(
+        &self,
+        after: Option<CircleId>,
+        limit: u32,
+    ) -> Result<Vec<CircleId>, StoreError> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT circle_id FROM circle_events WHERE circle_id > ? \
+             ORDER BY circle_id LIMIT ?",
+        )
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        // An id that is none is damage of the row, which whoever reads the log meets.
+        Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// Those of the circles that the log knows.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn known_circles(
+        &self,
+        ids: &[CircleId],
+    ) -> Result<HashSet<CircleId>, StoreError> {
+        let rows: Vec<String> = sqlx::query_scalar(KNOWN)
+            .bind(json(ids))
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     /// The sequence of the last event; zero for an empty log.
@@ -104,6 +210,23 @@ const READ_FROM: &str = "\
     SELECT sequence, id, circle_id, version, event_type, \
            CAST(payload AS CHAR) AS payload, CAST(metadata AS CHAR) AS metadata, occurred_at \
     FROM circle_events WHERE sequence >= ? ORDER BY sequence LIMIT ?";
+
+/// In the order of the index, so that nothing is sorted.
+const HISTORIES: &str = "\
+    SELECT e.sequence, e.id, e.circle_id, e.version, e.event_type, \
+           CAST(e.payload AS CHAR) AS payload, CAST(e.metadata AS CHAR) AS metadata, e.occurred_at \
+    FROM JSON_TABLE(?, '$[*]' COLUMNS ( \
+             circle_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$' \
+         )) AS item \
+    JOIN circle_events e ON e.circle_id = item.circle_id \
+    WHERE e.sequence <= ? ORDER BY e.circle_id, e.version";
+
+const KNOWN: &str = "\
+    SELECT DISTINCT e.circle_id \
+    FROM JSON_TABLE(?, '$[*]' COLUMNS ( \
+             circle_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$' \
+         )) AS item \
+    JOIN circle_events e ON e.circle_id = item.circle_id";
 
 /// A row of `circle_events`.
 #[derive(Debug, sqlx::FromRow)]

@@ -7,7 +7,8 @@
 --       4 and 5 checkpoint and building as they shall be, 6 the sequence that
 --       they hold now, 7 channel and 8 message, 9 how many changes are kept,
 --       10 the new floor or empty, 11 how many circles change, 12 how many
---       entries of changes there are, 13 how many circles are parked.
+--       entries of changes there are, 13 how many circles are parked,
+--       14 `bare` to write no documents and indexes, else empty.
 --       Then per circle: its version before (0 for none); its document; its
 --       score by create time, empty where that stays; its members by name and
 --       by capacity before; the same after; how many entries of history it
@@ -37,11 +38,12 @@ redis.call('HLEN', KEYS[9])
 local circles, entries, parked = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local starts, scores = {}, {}
 local unfit = {'unfit'}
-local at = 14
+local bare = ARGV[14] == 'bare'
+local at = 15
 for circle = 1, circles do
   starts[circle] = at
   local history = KEYS[FIRST_CIRCLE + circle * 2 - 1]
-  local fits = redis.call('LLEN', history) == tonumber(ARGV[at])
+  local fits = redis.pcall('LLEN', history) == tonumber(ARGV[at])
   local score, before = ARGV[at + 2], ARGV[at + 4]
   if fits and before ~= '' then
     local present = redis.call('ZSCORE', KEYS[6], before)
@@ -90,7 +92,9 @@ end
 for circle = 1, circles do
   local from = starts[circle]
   local document, history = KEYS[FIRST_CIRCLE + circle * 2 - 2], KEYS[FIRST_CIRCLE + circle * 2 - 1]
-  if ARGV[from + 1] == '' then
+  if bare then
+    document = nil
+  elseif ARGV[from + 1] == '' then
     redis.call('DEL', document)
   else
     redis.call('SET', document, ARGV[from + 1])

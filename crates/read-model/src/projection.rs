@@ -13,12 +13,17 @@ use crate::checkpoint::Checkpoint;
 use crate::connection::Connection;
 use crate::document::Document;
 use crate::error::{Corruption, Error};
+use crate::history::HistoryEntry;
 use crate::keys::{self, Keys};
 use crate::parked::Parked;
 use crate::script::Script;
 
-/// How many documents one command reads.
+/// How many histories one command looks at.
 const CHUNK: usize = 1_000;
+
+/// How many keys one command looks at to finish a read model: Redis does nothing
+/// else meanwhile.
+const FINISHED_AT_ONCE: i64 = 100;
 
 /// How many changes are kept for watches, unless that is set.
 pub const CHANGES_KEPT: u32 = 100_000;
@@ -65,6 +70,15 @@ pub enum RepairMode {
     Repair,
 }
 
+impl RepairMode {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Compare => "compare",
+            Self::Repair => "repair",
+        }
+    }
+}
+
 /// What became of repairs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Repaired {
@@ -92,6 +106,11 @@ pub struct Partition {
     rewind: Script,
     pub(crate) wipe: Script,
     pub(crate) changes: Script,
+    pub(crate) scan: Script,
+    pub(crate) digest: Script,
+    pub(crate) sweep: Script,
+    latest: Script,
+    finish: Script,
 }
 
 /// The partitions of the read models on a connection.
@@ -102,6 +121,11 @@ pub fn partitions(connection: &Connection) -> Vec<Partition> {
     let rewind = Script::new(include_str!("rewind.lua"), "circles:*");
     let wipe = Script::new(include_str!("wipe.lua"), "circles:*");
     let changes = Script::new(include_str!("changes.lua"), "circles:*");
+    let scan = Script::new(include_str!("scan.lua"), "circles:*");
+    let digest = Script::new(include_str!("digest.lua"), "circles:*");
+    let sweep = Script::new(include_str!("sweep.lua"), "circles:*");
+    let latest = Script::new(include_str!("latest.lua"), "circle:*");
+    let finish = Script::new(include_str!("finish.lua"), "circles:*");
     let partition = |(index, keys): (usize, &Arc<Keys>)| Partition {
         connection: connection.clone(),
         keys: Arc::clone(keys),
@@ -113,6 +137,11 @@ pub fn partitions(connection: &Connection) -> Vec<Partition> {
         rewind: rewind.clone(),
         wipe: wipe.clone(),
         changes: changes.clone(),
+        scan: scan.clone(),
+        digest: digest.clone(),
+        sweep: sweep.clone(),
+        latest: latest.clone(),
+        finish: finish.clone(),
     };
     connection
         .keys()
@@ -195,28 +224,24 @@ impl Partition {
         }))
     }
 
-    /// The documents of these circles, in this order, none for a circle that
-    /// has none. One command for each thousand.
+    /// The last entry of each circle's history, in this order; none for a circle
+    /// that has none, or one that can't be read, as no event fits either. One
+    /// command for each thousand.
     ///
     /// # Errors
     ///
     /// [`Error`], but for [`Error::NotBuilt`].
-    pub async fn documents(&self, ids: &[CircleId]) -> Result<Vec<Option<Document>>, Error> {
-        let mut documents = Vec::with_capacity(ids.len());
+    pub async fn latest(&self, ids: &[CircleId]) -> Result<Vec<Option<HistoryEntry>>, Error> {
+        let mut latest = Vec::with_capacity(ids.len());
         for ids in ids.chunks(CHUNK) {
-            let keys: Vec<Key> = ids
-                .iter()
-                .map(|id| self.keys.document(*id).into())
-                .collect();
-            let stored: Result<Vec<Option<Bytes>>, _> = self.connection.client().mget(keys).await;
-            let stored = stored.map_err(|error| self.connection.explain(error, "circle:*"))?;
-            for (id, stored) in ids.iter().zip(stored) {
-                // A damaged document counts as none, which fits no event, so
-                // that its circle is folded anew.
-                documents.push(stored.and_then(|text| Document::decode(*id, &text).ok()));
-            }
+            let keys: Vec<Key> = ids.iter().map(|id| self.keys.history(*id).into()).collect();
+            let answer = self.latest.call(&self.connection, keys, Vec::new()).await?;
+            latest.extend(answer.iter().skip(1).map(|entry| {
+                let entry = entry.as_deref().unwrap_or_default();
+                HistoryEntry::decode("history", entry).ok()
+            }));
         }
-        Ok(documents)
+        Ok(latest)
     }
 
     /// Writes the batch and its checkpoint in one step, if the standing is still
@@ -254,10 +279,11 @@ impl Partition {
         for count in [batch.changes.len(), batch.entries.len(), batch.parked.len()] {
             arguments.push(count_of(count));
         }
+        arguments.push(if batch.bare { "bare" } else { "" }.into());
         for change in &batch.changes {
             keys.push(self.keys.document(change.id).into());
             keys.push(self.keys.history(change.id).into());
-            push_change(&mut arguments, change);
+            push_change(&mut arguments, change, batch.bare);
         }
         for entry in &batch.entries {
             arguments.push(text(entry.position));
@@ -280,6 +306,29 @@ impl Partition {
         }
     }
 
+    /// Writes documents and indexes of some circles from their histories, if the
+    /// standing is still `expected`. Begins with the cursor `0`; answers with the
+    /// next one, which is `0` at the end, or none where the standing is another
+    /// one. Histories must not change meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::apply`].
+    pub async fn finish(&self, expected: &Standing, cursor: &str) -> Result<Option<String>, Error> {
+        let mut keys = self.fixed_keys();
+        keys.truncate(6);
+        let mut arguments: Vec<Value> = marks(Some(expected)).into();
+        arguments.push(cursor.into());
+        arguments.push(FINISHED_AT_ONCE.into());
+        arguments.push(self.keys.documents.as_str().into());
+        let answer = self.finish.call(&self.connection, keys, arguments).await?;
+        match (kind(&answer), answer.get(1).and_then(Option::as_deref)) {
+            (b"finished", Some(cursor)) => Ok(Some(String::from_utf8_lossy(cursor).into_owned())),
+            (b"superseded", _) => Ok(None),
+            _ => Err(unknown_answer(&self.keys.building)),
+        }
+    }
+
     /// Compares all that is shown of some circles with what the log says of them
     /// up to the checkpoint of `expected`, if the standing is still that. Where
     /// `mode` says so, replaces what differs, and watches are told of it.
@@ -298,10 +347,7 @@ impl Partition {
         let mut arguments: Vec<Value> = marks(Some(expected)).into();
         arguments.push(text(sequence));
         arguments.extend(self.announcement(sequence));
-        arguments.push(Value::from_static_str(match mode {
-            RepairMode::Compare => "compare",
-            RepairMode::Repair => "repair",
-        }));
+        arguments.push(Value::from_static_str(mode.as_str()));
         arguments.push(count_of(repairs.len()));
         for repair in repairs {
             keys.push(self.keys.document(repair.id).into());
@@ -436,8 +482,10 @@ pub(crate) fn marks(standing: Option<&Standing>) -> [Value; 3] {
     }
 }
 
-fn push_change(arguments: &mut Vec<Value>, change: &Change) {
-    let (before, after) = (change.before.as_ref(), change.after.as_ref());
+fn push_change(arguments: &mut Vec<Value>, change: &Change, bare: bool) {
+    let shown = |document: &Option<Document>| document.clone().filter(|_| !bare);
+    let (before, after) = (shown(&change.before), shown(&change.after));
+    let (before, after) = (before.as_ref(), after.as_ref());
     let member = |document: Option<&Document>, encode: fn(&Document) -> String| {
         document.map_or_else(none, |document| encode(document).into())
     };

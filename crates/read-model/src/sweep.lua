@@ -1,0 +1,50 @@
+-- Looks for entries of an index that belong to no circle as it is shown, and
+-- removes them if asked.
+--
+-- KEYS: 1 index, 2 any key of the partition.
+-- ARGV: 1 BYLEX or BYSCORE, 2 lower bound, 3 how many entries, 4 what documents
+--       begin with, 5 `name` or `capacity`: what members begin with, 6 `repair`
+--       or `compare`.
+-- Answers 'swept', the next lower bound (empty at the end), how many entries were
+-- looked at, and how many of them are stray.
+
+local by_score = ARGV[1] == 'BYSCORE'
+local command = {'ZRANGE', KEYS[1], ARGV[2], by_score and '+inf' or '+', ARGV[1], 'LIMIT', 0, ARGV[3]}
+if by_score then
+  command[#command + 1] = 'WITHSCORES'
+end
+local found = redis.call(unpack(command))
+local stride = by_score and 2 or 1
+
+local function belongs(member)
+  local nul = string.find(member, '\0', 1, true)
+  local id = nul and string.sub(member, nul + 1, nul + 36) or ''
+  local document = redis.pcall('GET', ARGV[4] .. id)
+  if type(document) ~= 'string' then
+    return false
+  end
+  local read, circle = pcall(cjson.decode, document)
+  local capacity = read and type(circle) == 'table' and tonumber(circle.capacity)
+  local version = capacity and tonumber(circle.version)
+  if not version or type(circle.name) ~= 'string' then
+    return false
+  end
+  capacity, version = string.format('%05d', capacity), string.format('%010d', version)
+  if ARGV[5] == 'name' then
+    return member == circle.name .. '\0' .. id .. capacity .. version
+  end
+  return member == capacity .. circle.name .. '\0' .. id .. version
+end
+
+local stray, last = 0, ''
+for n = 1, #found, stride do
+  last = found[n + stride - 1]
+  if not belongs(found[n]) then
+    stray = stray + 1
+    if ARGV[6] == 'repair' then
+      redis.call('ZREM', KEYS[1], found[n])
+    end
+  end
+end
+local more = #found == tonumber(ARGV[3]) * stride
+return {'swept', more and '(' .. last or '', tostring(#found / stride), tostring(stray)}
