@@ -1,15 +1,26 @@
 //! The projector: tails the log by sequence and keeps the read models.
 //!
 //! [`Projector::step`] reads one page of the log and applies it in one atomic step together with
-//! the checkpoint; the rest is a trivial loop around it. `fold` computes what a page does,
-//! as a pure function.
+//! the checkpoint; `lead` is a trivial loop around it, while a lease is held. `fold` computes
+//! what a page does, as pure functions. What is out of the ordinary is done between two steps
+//! (`order`): circles are folded anew (`mend`), the read models go back with a log that lost its
+//! tail (`rewind`), or are replaced by others built beside them (`spare`, `rebuild`).
 
 mod admin;
+mod audit;
 pub mod config;
+mod failure;
 mod fold;
+mod lead;
+mod mend;
+mod order;
+mod page;
 mod progress;
 mod project;
+mod rebuild;
+mod rewind;
+mod spare;
 mod start;
 
-pub use project::{Projector, Step, StepError};
+pub use project::{Counts, Options, Projector, Step, StepError};
 pub use start::{RunError, run};

@@ -1,20 +1,89 @@
-//! One step of the projector.
+//! The projector, and one step of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use event_store::{Damage, EventStore, StoreError};
-use read_model::{Batch, Change, Checkpoint, Outcome, Projection};
-use shared_domain::{CircleId, EventId, RecordedEvent, Sequence};
+use event_store::{Damage, EventStore, LogEntry, StoreError};
+use futures_util::future::{join_all, try_join_all};
+use quick_cache::unsync::Cache;
+use read_model::{Batch, Checkpoint, Layout, Outcome, ParkedEvent, Partition, Phase, Standing};
+use shared_domain::{CircleId, EventId, Sequence};
 
-use crate::fold::{Folded, Mismatch, change, document, fold};
+use crate::fold::{Folded, Known, fold};
+use crate::page::{Page, Reading};
+
+/// How many circles a projector remembers, to be spared a question about them.
+const REMEMBERED: usize = 131_072;
+
+/// How often a page is folded anew because circles in it had to be mended.
+const ATTEMPTS: usize = 4;
+
+/// How a projector works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Who it is, among all projectors.
+    pub holder: String,
+    /// How many events a step applies at most.
+    pub batch: u32,
+    /// Whether read models that are built are put to use at the end of the log.
+    pub completes: bool,
+}
 
 /// Applies the log to the read models, page by page.
 pub struct Projector {
-    store: EventStore,
-    projection: Projection,
-    batch: u32,
-    /// Where the read models are, as far as we know. Redis decides when a page is applied.
-    checkpoint: Option<Checkpoint>,
+    pub(crate) log: EventStore,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) layout: Layout,
+    pub(crate) options: Options,
+    pub(crate) counts: Counts,
+    known: Cache<CircleId, Known>,
+    /// Where the read models are, as far as we know. Redis decides when something is written.
+    /// None where that has to be asked.
+    pub(crate) state: Option<State>,
+    /// The page that is read while another one is applied.
+    ahead: Option<Reading>,
+}
+
+/// What the projector knows of the read models.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) partitions: Vec<PartitionState>,
+    pub(crate) holes: BTreeMap<Sequence, Sequence>,
+    /// Changes up to here are not kept by a read model that is built.
+    pub(crate) entries_after: Sequence,
+}
+
+/// What the projector knows of a partition.
+#[derive(Debug)]
+pub(crate) struct PartitionState {
+    pub(crate) standing: Standing,
+    pub(crate) parked: BTreeMap<CircleId, ParkedEvent>,
+    /// What of a new read model is still to be made.
+    pub(crate) build: Build,
+}
+
+/// How far the building of a partition is. A build that was interrupted begins with histories
+/// again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// Only histories are written.
+    Histories,
+    /// Documents and indexes are made of the histories, and this is the cursor.
+    Finishing(String),
+    /// All is written with every event, as in a read model that is in use.
+    Whole,
+}
+
+/// How often something unusual happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Circles that were found to be shown wrongly.
+    pub divergent: u64,
+    /// Circles that were folded anew and differed then.
+    pub repaired: u64,
+    /// The log lost its tail.
+    pub rewinds: u64,
+    /// Read models were built from nothing.
+    pub builds: u64,
 }
 
 /// What a step did.
@@ -27,10 +96,17 @@ pub enum Step {
         /// The read models' new position.
         checkpoint: Sequence,
     },
+    /// It made a part of new read models, which applied no event.
+    Finishing,
     /// There was nothing new.
     Idle {
         /// The read models' position.
         checkpoint: Sequence,
+    },
+    /// The log has lost the events behind this one; the read models are back there.
+    Rewound {
+        /// The read models' new position.
+        common: Sequence,
     },
     /// The read models were elsewhere than we thought: another projector is at work, or Redis
     /// has lost something. Nothing was applied; the next step goes on from there.
@@ -47,18 +123,6 @@ pub enum StepError {
     /// The read models could not be written, or are damaged.
     #[error("the read model failed")]
     ReadModel(#[from] read_model::Error),
-
-    /// The event at the checkpoint is not the one that was applied: MySQL has lost its tail, as
-    /// in a failover, or is another one than before.
-    #[error("the read model is at event {sequence} with id {applied:?}, the log has {found:?}")]
-    OtherLog {
-        /// The checkpoint.
-        sequence: Sequence,
-        /// The event that was applied.
-        applied: Option<EventId>,
-        /// The event that the log has there, if any.
-        found: Option<EventId>,
-    },
 }
 
 impl StepError {
@@ -68,27 +132,87 @@ impl StepError {
         match self {
             Self::Log(error) => error.is_transient(),
             Self::ReadModel(error) => error.is_transient(),
-            Self::OtherLog { .. } => false,
+        }
+    }
+
+    /// The hole in the log that is the reason, if that is it: the last event before, the first
+    /// one behind.
+    #[must_use]
+    pub fn hole(&self) -> Option<(Sequence, Sequence)> {
+        match self {
+            Self::Log(StoreError::Damaged(Damage::Hole { after, found })) => Some((*after, *found)),
+            _ => None,
         }
     }
 }
 
 impl Projector {
-    /// A projector that applies up to `batch` events in a step.
+    /// A projector of `log` onto `partitions`, which are spread by `layout`.
     #[must_use]
-    pub fn new(store: EventStore, projection: Projection, batch: u32) -> Self {
+    pub fn new(
+        log: EventStore,
+        partitions: Vec<Partition>,
+        layout: Layout,
+        options: Options,
+    ) -> Self {
         Self {
-            store,
-            projection,
-            batch,
-            checkpoint: None,
+            log,
+            partitions,
+            layout,
+            options,
+            counts: Counts::default(),
+            known: Cache::new(REMEMBERED),
+            state: None,
+            ahead: None,
         }
+    }
+
+    /// How often something unusual happened.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Whether some of the read models serve no query yet; not known before the first step.
+    #[must_use]
+    pub fn is_building(&self) -> bool {
+        let building = |partition: &PartitionState| partition.standing.phase == Phase::Building;
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.partitions.iter().any(building))
+    }
+
+    /// Whether everything is written with every event, so that only events are missing.
+    pub(crate) fn is_whole(&self) -> bool {
+        let whole = |partition: &PartitionState| partition.build == Build::Whole;
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.partitions.iter().all(whole))
+    }
+
+    /// How many circles are parked, as far as is known.
+    #[must_use]
+    pub fn parked(&self) -> usize {
+        self.state.as_ref().map_or(0, |state| {
+            state
+                .partitions
+                .iter()
+                .map(|partition| partition.parked.len())
+                .sum()
+        })
+    }
+
+    /// Forgets what it knows, as others may have written since.
+    pub fn forget(&mut self) {
+        self.state = None;
+        self.ahead = None;
+        self.known.clear();
     }
 
     /// Reads one page and applies it.
     ///
-    /// It may be dropped at any point, or its process killed: a page is applied together with its
-    /// checkpoint or not at all.
+    /// It may be dropped at any point, or its process killed: of each partition a page is applied
+    /// together with its checkpoint or not at all.
     ///
     /// # Errors
     ///
@@ -96,119 +220,343 @@ impl Projector {
     /// the page; the next step finds out.
     pub async fn step(&mut self) -> Result<Step, StepError> {
         // Forgotten until the step has ended well, so that after an error Redis is asked again.
-        let known = self.checkpoint.take();
-        let checkpoint = match known {
-            Some(checkpoint) => checkpoint,
-            None => self.find_checkpoint().await?,
+        let found = match self.state.take() {
+            Some(state) => Some(state),
+            None => self.find().await?,
         };
-        let events = self.read_page(&checkpoint).await?;
-        let Some(last) = events.last() else {
-            self.checkpoint = Some(checkpoint);
-            return Ok(Step::Idle {
-                checkpoint: checkpoint.sequence,
-            });
+        let Some(mut state) = found else {
+            self.forget();
+            return Ok(Step::Superseded);
         };
-        let next = Checkpoint::at(last.sequence, last.id);
-        let mut batch = Batch::new(next);
-        batch.extend(self.changes(&events).await?);
-        match self.projection.apply(&checkpoint, &batch).await? {
-            Outcome::Applied => {
-                self.checkpoint = Some(next);
-                Ok(Step::Applied {
-                    events: events.len(),
-                    checkpoint: next.sequence,
+        let step = self.step_from(&mut state).await;
+        match step {
+            Ok(Step::Superseded) | Err(_) => self.forget(),
+            Ok(_) => self.state = Some(state),
+        }
+        step
+    }
+
+    async fn step_from(&mut self, state: &mut State) -> Result<Step, StepError> {
+        if let Some(step) = self.finish(state).await? {
+            return Ok(step);
+        }
+        let from = state.furthest_behind();
+        let reading = match self.ahead.take() {
+            Some(reading) if reading.from == from => reading,
+            _ => self.read(from, state),
+        };
+        let page = match reading.page().await? {
+            Page::Behind(page) => page,
+            Page::OtherLog => return self.rewind(state).await,
+        };
+        // While the log has more, the next page is read while this one is applied. At its end that
+        // would only read too early.
+        let is_full = page.len() >= self.options.batch as usize;
+        if let (true, Some(last)) = (is_full, page.last()) {
+            self.ahead = Some(self.read(Checkpoint::at(last.sequence, last.id), state));
+        }
+        if !self.apply(state, from, &page, !is_full).await? {
+            return Ok(Step::Superseded);
+        }
+        let checkpoint = state.furthest_behind().sequence;
+        Ok(match page.len() {
+            0 => Step::Idle { checkpoint },
+            events => Step::Applied { events, checkpoint },
+        })
+    }
+
+    fn read(&self, from: Checkpoint, state: &State) -> Reading {
+        Reading::begin(
+            self.log.clone(),
+            from,
+            self.options.batch,
+            state.holes.clone(),
+        )
+    }
+
+    /// Applies a page to every partition. At the end of the log what is built goes on to its next
+    /// stage. Answers whether the read models were where we thought.
+    async fn apply(
+        &mut self,
+        state: &mut State,
+        from: Checkpoint,
+        page: &[LogEntry],
+        is_end: bool,
+    ) -> Result<bool, StepError> {
+        let until = page
+            .last()
+            .map_or(from, |last| Checkpoint::at(last.sequence, last.id));
+        let mut certain = BTreeSet::new();
+        for _ in 0..ATTEMPTS {
+            let folded = self.fold(state, page, &certain).await?;
+            let mut to_mend: Vec<BTreeSet<CircleId>> = folded
+                .iter()
+                .map(|folded| folded.mismatches.clone())
+                .collect();
+            if to_mend.iter().all(BTreeSet::is_empty) {
+                to_mend = match self.write(state, folded, until, is_end).await? {
+                    Some(unfit) => unfit,
+                    None => return Ok(false),
+                };
+            }
+            if to_mend.iter().all(BTreeSet::is_empty) {
+                return Ok(true);
+            }
+            for (n, ids) in to_mend.into_iter().enumerate() {
+                let list: Vec<CircleId> = ids.iter().copied().collect();
+                tracing::warn!(
+                    circles = list.len(),
+                    first = ?list.first().map(ToString::to_string),
+                    "not the state before the next event; folding anew"
+                );
+                if !self.mend(&mut state.partitions[n], n, &list).await? {
+                    return Ok(false);
+                }
+                certain.extend(ids);
+            }
+        }
+        // Somebody else writes what we mend.
+        Ok(false)
+    }
+
+    /// Folds the part of the page that each partition has not applied yet.
+    async fn fold(
+        &mut self,
+        state: &State,
+        page: &[LogEntry],
+        certain: &BTreeSet<CircleId>,
+    ) -> Result<Vec<Folded>, StepError> {
+        let mut all = Vec::with_capacity(self.partitions.len());
+        for (n, partition) in state.partitions.iter().enumerate() {
+            let events: Vec<&LogEntry> = page
+                .iter()
+                .filter(|entry| {
+                    entry.sequence > partition.standing.checkpoint.sequence
+                        && self.layout.partition_of(entry.circle_id) == n
                 })
-            }
-            Outcome::Superseded { found } => {
-                self.checkpoint = found;
-                Ok(Step::Superseded)
-            }
+                .collect();
+            let known = self.know(n, &events, partition, certain).await?;
+            all.push(fold(events, &known, &partition.parked, certain));
         }
+        Ok(all)
     }
 
-    async fn find_checkpoint(&self) -> Result<Checkpoint, StepError> {
-        if self.projection.initialize().await? {
-            tracing::info!("the read model is empty; building it from the beginning of the log");
+    /// What is known of the circles of some events, from memory, else from Redis.
+    async fn know(
+        &mut self,
+        n: usize,
+        events: &[&LogEntry],
+        partition: &PartitionState,
+        certain: &BTreeSet<CircleId>,
+    ) -> Result<HashMap<CircleId, Known>, StepError> {
+        let mut known = HashMap::with_capacity(events.len());
+        let mut unknown = BTreeSet::new();
+        for event in events {
+            let id = event.circle_id;
+            if known.contains_key(&id) || partition.parked.contains_key(&id) {
+                continue;
+            }
+            if let Some(circle) = self.known.get(&id) {
+                known.insert(id, circle.clone());
+            } else if event.version.get() == 1 && !certain.contains(&id) {
+                // Nothing can come before it; whether it is so is checked on writing.
+                known.insert(id, Known::default());
+            } else {
+                unknown.insert(id);
+            }
         }
-        Ok(self
-            .projection
-            .checkpoint()
-            .await?
-            .unwrap_or(Checkpoint::EMPTY))
+        let unknown: Vec<CircleId> = unknown.into_iter().collect();
+        if !unknown.is_empty() {
+            let latest = self.partitions[n].latest(&unknown).await?;
+            for (id, latest) in unknown.into_iter().zip(latest) {
+                known.insert(id, Known::from_history(latest));
+            }
+        }
+        Ok(known)
     }
 
-    /// The events after the checkpoint. The page begins with the checkpoint's own event, which
-    /// must be the one that was applied.
-    async fn read_page(&self, checkpoint: &Checkpoint) -> Result<Vec<RecordedEvent>, StepError> {
-        let Some(applied) = checkpoint.event_id else {
-            let page = self.store.read_from(Sequence::ZERO, self.batch).await?;
-            return Ok(recorded(page)?);
-        };
-        let page = self
-            .store
-            .read_from(checkpoint.sequence, self.batch + 1)
-            .await;
-        let page = match page {
-            // The checkpoint's event itself is missing.
-            Err(StoreError::Damaged(Damage::Hole { after, .. })) if after < checkpoint.sequence => {
-                Vec::new()
+    /// Writes what was folded, to all partitions at once. Answers which circles are not as
+    /// thought, per partition, or none where a partition is elsewhere.
+    async fn write(
+        &mut self,
+        state: &mut State,
+        folded: Vec<Folded>,
+        until: Checkpoint,
+        is_end: bool,
+    ) -> Result<Option<Vec<BTreeSet<CircleId>>>, StepError> {
+        let completes = is_end && self.options.completes;
+        let entries_after = state.entries_after;
+        let writes = state
+            .partitions
+            .iter_mut()
+            .zip(&self.partitions)
+            .zip(folded)
+            .map(async |((state, partition), folded)| {
+                let whole = state.build == Build::Whole;
+                let building = state.standing.phase == Phase::Building;
+                let mut batch = Batch {
+                    completes: completes && building && whole,
+                    bare: state.build == Build::Histories,
+                    changes: folded.changes,
+                    entries: folded.entries,
+                    parked: folded.parked,
+                    ..Batch::new(until)
+                };
+                if until.sequence <= state.standing.checkpoint.sequence && !batch.completes {
+                    return Ok((BTreeSet::new(), Vec::new()));
+                }
+                if building {
+                    let all = batch.entries.len();
+                    batch
+                        .entries
+                        .retain(|entry| entry.position.sequence > entries_after);
+                    batch.entries_after = Some(entries_after).filter(|_| batch.entries.len() < all);
+                }
+                match partition.apply(&state.standing, &batch).await? {
+                    Outcome::Applied(standing) => {
+                        if batch.completes {
+                            tracing::info!(sequence = %until.sequence, "the read model is built");
+                        }
+                        state.standing = standing;
+                        let parked = batch.parked.into_iter();
+                        state.parked.extend(parked.map(|parked| {
+                            tracing::error!(
+                                circle_id = %parked.circle_id, sequence = %parked.event.sequence,
+                                reason = %parked.event.reason, "circle parked"
+                            );
+                            (parked.circle_id, parked.event)
+                        }));
+                        Ok((BTreeSet::new(), folded.known))
+                    }
+                    Outcome::Unfit(ids) => Ok((ids.into_iter().collect(), Vec::new())),
+                    Outcome::Superseded => Err(None),
+                }
+            });
+        let mut unfit = Vec::new();
+        for result in join_all(writes).await {
+            match result {
+                Ok((ids, known)) => {
+                    for (id, circle) in known {
+                        self.known.insert(id, circle);
+                    }
+                    unfit.push(ids);
+                }
+                Err(None) => return Ok(None),
+                Err(Some(error)) => return Err(StepError::ReadModel(error)),
             }
-            other => other?,
-        };
-        let mut page = page.into_iter();
-        let found = page.next().map(|entry| entry.id);
-        if found != Some(applied) {
-            return Err(StepError::OtherLog {
-                sequence: checkpoint.sequence,
-                applied: Some(applied),
-                found,
+        }
+        // What is built is next made whole, once nothing is missing.
+        for partition in state.partitions.iter_mut().filter(|_| is_end) {
+            if partition.standing.phase == Phase::Building && partition.build == Build::Histories {
+                partition.build = Build::Finishing("0".to_owned());
+            }
+        }
+        Ok(Some(unfit))
+    }
+
+    /// Makes documents and indexes of a read model that is built, some at a time.
+    async fn finish(&mut self, state: &mut State) -> Result<Option<Step>, StepError> {
+        for (state, partition) in state.partitions.iter_mut().zip(&self.partitions) {
+            let Build::Finishing(cursor) = &state.build else {
+                continue;
+            };
+            state.build = match partition.finish(&state.standing, cursor).await? {
+                None => return Ok(Some(Step::Superseded)),
+                Some(cursor) if cursor == "0" => Build::Whole,
+                Some(cursor) => Build::Finishing(cursor),
+            };
+            return Ok(Some(Step::Finishing));
+        }
+        Ok(None)
+    }
+
+    /// Finds out where the read models are, and begins new ones where there are none. Circles
+    /// that are parked are tried again, as this may be a newer program.
+    pub(crate) async fn find(&mut self) -> Result<Option<State>, StepError> {
+        let mut found = Vec::new();
+        for partition in &self.partitions {
+            let standing = match partition.standing().await? {
+                Some(standing) => standing,
+                None => {
+                    tracing::warn!("there is no read model; building it from the log");
+                    let begun = partition.begin(None, &self.options.holder).await?;
+                    let Some(standing) = begun else {
+                        return Ok(None);
+                    };
+                    self.counts.builds += 1;
+                    standing
+                }
+            };
+            found.push(PartitionState {
+                build: match standing.phase {
+                    Phase::Building => Build::Histories,
+                    Phase::Live => Build::Whole,
+                },
+                standing,
+                parked: partition.parked().await?,
             });
         }
-        Ok(recorded(page)?)
+        let kept = self
+            .partitions
+            .iter()
+            .map(Partition::changes_kept)
+            .max()
+            .unwrap_or_default();
+        let head = self.log.head().await?;
+        let mut state = State {
+            partitions: found,
+            holes: self.partitions[0].holes().await?,
+            entries_after: Sequence::new(head.get().saturating_sub(kept.into())),
+        };
+        if !self.matches(&state).await? {
+            // The step that comes sees it again, and mends it.
+            if !matches!(self.rewind(&mut state).await?, Step::Rewound { .. }) {
+                return Ok(None);
+            }
+        }
+        for n in 0..state.partitions.len() {
+            let parked: Vec<CircleId> = state.partitions[n].parked.keys().copied().collect();
+            if !self.mend(&mut state.partitions[n], n, &parked).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(state))
     }
 
-    async fn changes(&self, events: &[RecordedEvent]) -> Result<Vec<Change>, StepError> {
-        let mut ids: Vec<CircleId> = events.iter().map(|event| event.circle_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let documents: HashMap<_, _> = self
-            .projection
-            .documents(&ids)
+    /// Whether the log has the last event of every partition.
+    async fn matches(&self, state: &State) -> Result<bool, StepError> {
+        let matches = state.partitions.iter().map(async |partition| {
+            let Checkpoint { sequence, event_id } = partition.standing.checkpoint;
+            let found = self.event_at(sequence).await?;
+            Ok::<_, StepError>(found == event_id)
+        });
+        Ok(try_join_all(matches)
             .await?
             .into_iter()
-            .flatten()
-            .map(|document| (document.id, document))
-            .collect();
-        let Folded {
-            mut changes,
-            mismatches,
-        } = fold(events, documents);
-        for mismatch in mismatches {
-            changes.extend(self.fold_anew(mismatch).await?);
-        }
-        Ok(changes)
+            .all(|matches| matches))
     }
 
-    /// Mends a circle whose document was not what the log says.
-    async fn fold_anew(&self, mismatch: Mismatch) -> Result<Option<Change>, StepError> {
-        let Mismatch {
-            circle_id,
-            before,
-            until,
-        } = mismatch;
-        tracing::warn!(%circle_id, "the document is not the state before its next event; folding the circle anew");
-        let stored = self.store.load_at(circle_id, until).await?;
-        let created = self.store.creation(circle_id).await?;
-        Ok(change(before, document(circle_id, stored.circle), created))
+    pub(crate) async fn event_at(&self, sequence: Sequence) -> Result<Option<EventId>, StepError> {
+        let found = self.log.event_ids(sequence, sequence).await?;
+        Ok(found.into_values().next())
+    }
+
+    pub(crate) fn remember(&mut self, id: CircleId, known: Known) {
+        self.known.insert(id, known);
+    }
+
+    pub(crate) fn forget_circle(&mut self, id: CircleId) {
+        self.known.remove(&id);
     }
 }
 
-/// All events of a page, if all can be read.
-fn recorded(
-    page: impl IntoIterator<Item = event_store::LogEntry>,
-) -> Result<Vec<RecordedEvent>, StoreError> {
-    Ok(page
-        .into_iter()
-        .map(event_store::LogEntry::recorded)
-        .collect::<Result<_, Damage>>()?)
+impl State {
+    /// The checkpoint of the partition that has the furthest to go.
+    pub(crate) fn furthest_behind(&self) -> Checkpoint {
+        self.partitions
+            .iter()
+            .map(|partition| partition.standing.checkpoint)
+            .min_by_key(|checkpoint| checkpoint.sequence)
+            .unwrap_or(Checkpoint::EMPTY)
+    }
 }

@@ -8,32 +8,28 @@ use circles_proto::circles::admin::v1::projector_admin_service_server::{
     ProjectorAdminServiceServer, SERVICE_NAME,
 };
 use event_store::{EventStore, SetupError};
-use read_model::{Connection, Projection};
+use read_model::{Connection, Lease, partitions};
 use service_kit::health::Readiness;
 use service_kit::program::chain;
 use service_kit::server::{Server, ServerError};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
+use uuid::Uuid;
 
-use crate::admin::AdminService;
+use crate::admin::{AdminService, Opened};
+use crate::audit;
 use crate::config::Config;
-use crate::progress::{Latest, Progress, State};
-use crate::project::{Projector, Step, StepError};
+use crate::lead::{Leader, keep_lease};
+use crate::order::Orders;
+use crate::progress::{Latest, Progress};
+use crate::project::{Options, Projector};
+use crate::rebuild::Rebuilds;
+use crate::spare::Place;
 
 /// How long between two looks at a server that is not there yet.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// How long after the first of several errors the projector tries again; later ones wait longer.
-const FIRST_RETRY: Duration = Duration::from_millis(50);
-
-/// How long a halted projector waits before it looks whether the damage was mended.
-const HALTED: Duration = Duration::from_secs(5);
-
-/// How long to stand back when another projector was faster.
-const STAND_BACK: Duration = Duration::from_millis(100);
-
-/// How long after the first look that found nothing the next one is; later ones wait longer.
-const FIRST_IDLE: Duration = Duration::from_millis(1);
 
 /// Why the projector ended.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +59,13 @@ pub async fn run(
         tracing::info!(%address, "projector listens");
     }
     let progress = Latest::new(Progress::default());
-    let store = Arc::new(OnceLock::new());
+    let opened = Arc::new(OnceLock::new());
+    let readiness = Readiness::new([SERVICE_NAME]);
     let admin = AdminService {
         progress: progress.clone(),
-        store: Arc::clone(&store),
+        opened: Arc::clone(&opened),
+        readiness: readiness.clone(),
     };
-    let readiness = Readiness::new([SERVICE_NAME]);
     let server = Server::new(
         Routes::new(ProjectorAdminServiceServer::new(admin)),
         FILE_DESCRIPTOR_SET,
@@ -76,42 +73,117 @@ pub async fn run(
         config.server.clone(),
     )?;
     let opening = async {
-        let projector = open(&config, &store).await?;
-        let idle_delay = config.idle_delay;
-        Ok::<_, RunError>(tokio::spawn(project(
-            projector, idle_delay, progress, readiness,
-        )))
+        let log = open_log(&config).await?;
+        let redis = open_read_models(&config).await?;
+        Ok::<_, RunError>(Tasks::start(
+            &config, log, redis, &opened, progress, readiness,
+        ))
     };
-    let task = server
+    let tasks = server
         .run_while_opening(listener, shutdown, opening)
         .await?;
-    if let Some(task) = task {
-        task.abort();
+    if let Some(tasks) = tasks {
+        tasks.stop().await;
     }
     Ok(())
 }
 
-/// Waits for both servers.
-async fn open(config: &Config, opened: &OnceLock<EventStore>) -> Result<Projector, RunError> {
-    let store = loop {
+/// All that runs besides the gRPC server.
+struct Tasks {
+    leader: AbortOnDropHandle<()>,
+    audit: AbortOnDropHandle<()>,
+    lease: AbortOnDropHandle<()>,
+}
+
+impl Tasks {
+    fn start(
+        config: &Config,
+        log: EventStore,
+        redis: Connection,
+        opened: &OnceLock<Opened>,
+        progress: Latest,
+        readiness: Readiness,
+    ) -> Self {
+        let holder = Uuid::now_v7().to_string();
+        let partitions: Vec<_> = partitions(&redis)
+            .into_iter()
+            .map(|partition| partition.keeping(config.changes_kept))
+            .collect();
+        let (orders, received) = Orders::channel();
+        let options = Options {
+            holder: holder.clone(),
+            batch: config.batch,
+            completes: true,
+        };
+        let projector = Projector::new(log.clone(), partitions.clone(), redis.layout(), options);
+        let lease = Lease::new(partitions[0].clone(), holder.clone(), config.lease);
+        let (ours, leads) = watch::channel(false);
+        let leader = Leader {
+            projector,
+            leads,
+            orders: received,
+            idle_delay: config.idle_delay,
+            progress: progress.clone(),
+            readiness,
+        };
+        let place = Place {
+            live: redis,
+            database: config.spare_database,
+            changes_kept: config.changes_kept,
+            lease: config.lease,
+        };
+        let rebuilds = Rebuilds::new(log.clone(), place, holder, orders.clone());
+        // Nobody else sets it.
+        let _ = opened.set(Opened {
+            log: log.clone(),
+            partitions: partitions.clone(),
+            orders: orders.clone(),
+            rebuilds,
+        });
+        let audit = audit::in_background(log, partitions, orders, progress, config.audit_rate);
+        Self {
+            leader: AbortOnDropHandle::new(tokio::spawn(leader.run())),
+            audit: AbortOnDropHandle::new(tokio::spawn(audit)),
+            lease: AbortOnDropHandle::new(tokio::spawn(keep_lease(lease, config.lease, ours))),
+        }
+    }
+
+    /// Stops working, then gives the lease back. A page that is being applied is applied whole or
+    /// not at all.
+    async fn stop(self) {
+        drop(self.audit);
+        // With the leader goes whoever asks for the lease.
+        self.leader.abort();
+        let _ = self.leader.await;
+        let _ = tokio::time::timeout(RETRY, self.lease).await;
+    }
+}
+
+/// Waits for MySQL, and for its tables.
+async fn open_log(config: &Config) -> Result<EventStore, RunError> {
+    loop {
         match connect(config).await {
-            Ok(store) => break store,
+            Ok(log) => return Ok(log),
             Err(error) if passes(&error) => {
                 tracing::warn!(error = %chain(&error), "the log is not ready; waiting");
                 tokio::time::sleep(RETRY).await;
             }
             Err(error) => return Err(error.into()),
         }
-    };
-    // Nobody else sets it.
-    let _ = opened.set(store.clone());
-    let redis = Connection::open(&read_model::Config::new(config.redis.expose()))?;
+    }
+}
+
+/// Waits for Redis.
+async fn open_read_models(config: &Config) -> Result<Connection, RunError> {
+    let mut redis = read_model::Config::new(config.redis.expose());
+    redis.partitions = config.partitions;
+    let redis = Connection::open(&redis)?;
     redis
         .connected()
         .await
         .map_err(read_model::SetupError::Redis)?;
     redis.require_noeviction().await?;
-    Ok(Projector::new(store, Projection::new(redis), config.batch))
+    Ok(redis)
 }
 
 async fn connect(config: &Config) -> Result<EventStore, SetupError> {
@@ -126,73 +198,4 @@ fn passes(error: &SetupError) -> bool {
         SetupError::Store(error) => error.is_transient(),
         SetupError::Url | SetupError::Unsafe(_) => false,
     }
-}
-
-/// The loop around [`Projector::step`]: it only decides how long to wait.
-async fn project(
-    mut projector: Projector,
-    idle_delay: Duration,
-    progress: Latest,
-    readiness: Readiness,
-) {
-    let mut idle = FIRST_IDLE;
-    let mut retry = FIRST_RETRY;
-    loop {
-        let result = projector.step().await;
-        report(&progress, &result);
-        readiness.set(progress.borrow().state != State::Halted);
-        let delay = match result {
-            Ok(Step::Applied { .. }) => {
-                idle = FIRST_IDLE;
-                Duration::ZERO
-            }
-            Ok(Step::Idle { .. }) => {
-                let delay = idle;
-                idle = (idle * 2).min(idle_delay);
-                delay
-            }
-            Ok(Step::Superseded) => STAND_BACK,
-            Err(ref error) if error.is_transient() => {
-                let delay = retry;
-                retry = (retry * 2).min(RETRY);
-                delay
-            }
-            Err(_) => HALTED,
-        };
-        if result.is_ok() {
-            retry = FIRST_RETRY;
-        }
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
-        }
-    }
-}
-
-fn report(progress: &Latest, result: &Result<Step, StepError>) {
-    progress.send_modify(|progress| {
-        let (state, problem) = match result {
-            Ok(_) => (State::Running, String::new()),
-            Err(error) if error.is_transient() => (State::Retrying, error.to_string()),
-            Err(error) => (State::Halted, error.to_string()),
-        };
-        match result {
-            Ok(Step::Applied { events, checkpoint }) => {
-                progress.checkpoint = *checkpoint;
-                progress.applied += *events as u64;
-            }
-            Ok(Step::Idle { checkpoint }) => progress.checkpoint = *checkpoint,
-            Ok(Step::Superseded) => {
-                tracing::warn!("another projector is at work, or Redis has lost something")
-            }
-            Err(error) if state == State::Halted => {
-                tracing::error!(error = %chain(error), "halted: this must be mended");
-            }
-            Err(error) => tracing::warn!(error = %chain(error), "trying again"),
-        }
-        if progress.state != state {
-            tracing::info!(?state, "state turned");
-        }
-        progress.state = state;
-        progress.problem = problem;
-    });
 }

@@ -180,10 +180,7 @@ impl EventStore {
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn known_circles(
-        &self,
-        ids: &[CircleId],
-    ) -> Result<HashSet<CircleId>, StoreError> {
+    pub async fn known_circles(&self, ids: &[CircleId]) -> Result<HashSet<CircleId>, StoreError> {
         let rows: Vec<String> = sqlx::query_scalar(KNOWN)
             .bind(json(ids))
             .fetch_all(&self.pool)

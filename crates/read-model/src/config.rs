@@ -29,6 +29,8 @@ pub struct Config {
     /// Over how many partitions the read models are spread; 1 to 1,024. The
     /// same for all who use them.
     pub partitions: u16,
+    /// The logical database, in place of the URL's.
+    pub(crate) database: Option<u8>,
 }
 
 impl Config {
@@ -41,6 +43,7 @@ impl Config {
             pool_size: 2,
             queue_size: 4_096,
             partitions: 1,
+            database: None,
         }
     }
 
@@ -98,6 +101,7 @@ impl Config {
             // A server that is down at the start is waited for like one that
             // goes down later.
             fail_fast: false,
+            database: self.database.or(server.database),
             ..server
         })
     }

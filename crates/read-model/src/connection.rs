@@ -154,6 +154,11 @@ impl Connection {
         &self.shared.keys
     }
 
+    /// The logical database.
+    pub(crate) fn database(&self) -> Result<u8, SetupError> {
+        Ok(self.shared.config.server()?.database.unwrap_or(0))
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.shared.config
     }

@@ -88,6 +88,7 @@ pub(crate) struct Keys {
     pub(crate) holes: String,
     pub(crate) lease: String,
     pub(crate) layout: String,
+    pub(crate) replaced: String,
 }
 
 /// The channel on which changes of checkpoints are announced.
@@ -116,6 +117,7 @@ impl Keys {
             holes: key("holes"),
             lease: key("lease"),
             layout: key("layout"),
+            replaced: key("replaced"),
             prefix,
         }
     }

@@ -25,6 +25,7 @@
 //! | `circles:holes` | hash | holes in the log that an operator let pass: the last sequence before, the first one behind |
 //! | `circles:layout` | string | `2`: that all this is as described here |
 //! | `circles:lease` | string | the projector that works, with a time to live |
+//! | `circles:replaced` | string | that other read models are to take, or have taken, the place of these, which then lie in the spare database and may be removed |
 //!
 //! and the channel `circles:applied`, on which every change of the checkpoint
 //! is announced. Announcements are hints: they can be lost, they come from
@@ -71,6 +72,7 @@ mod lease;
 mod parked;
 mod projection;
 mod script;
+mod spare;
 mod task;
 
 pub use batch::{Batch, Change, Repair};
@@ -89,3 +91,4 @@ pub use parked::{Parked, ParkedEvent};
 pub use projection::{
     CHANGES_KEPT, Outcome, Partition, Phase, RepairMode, Repaired, Standing, partitions,
 };
+pub use spare::{SpareError, open_spare, switch};

@@ -109,6 +109,7 @@ pub struct Partition {
     pub(crate) scan: Script,
     pub(crate) digest: Script,
     pub(crate) sweep: Script,
+    pub(crate) correct: Script,
     latest: Script,
     finish: Script,
 }
@@ -124,6 +125,7 @@ pub fn partitions(connection: &Connection) -> Vec<Partition> {
     let scan = Script::new(include_str!("scan.lua"), "circles:*");
     let digest = Script::new(include_str!("digest.lua"), "circles:*");
     let sweep = Script::new(include_str!("sweep.lua"), "circles:*");
+    let correct = Script::new(include_str!("correct.lua"), "circles:*");
     let latest = Script::new(include_str!("latest.lua"), "circle:*");
     let finish = Script::new(include_str!("finish.lua"), "circles:*");
     let partition = |(index, keys): (usize, &Arc<Keys>)| Partition {
@@ -140,6 +142,7 @@ pub fn partitions(connection: &Connection) -> Vec<Partition> {
         scan: scan.clone(),
         digest: digest.clone(),
         sweep: sweep.clone(),
+        correct: correct.clone(),
         latest: latest.clone(),
         finish: finish.clone(),
     };
@@ -457,7 +460,7 @@ impl Partition {
     }
 
     /// Channel and message.
-    fn announcement(&self, sequence: Sequence) -> [Value; 2] {
+    pub(crate) fn announcement(&self, sequence: Sequence) -> [Value; 2] {
         let channel = if self.announces { keys::APPLIED } else { "" };
         [channel.into(), format!("{} {sequence}", self.index).into()]
     }
@@ -511,7 +514,7 @@ fn none() -> Value {
     Value::from_static_str("")
 }
 
-fn text(value: impl ToString) -> Value {
+pub(crate) fn text(value: impl ToString) -> Value {
     value.to_string().into()
 }
 

@@ -1,0 +1,204 @@
+//! Holding the read models against the log, some circles at a time.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use event_store::EventStore;
+use read_model::{Partition, RepairMode, Sweep};
+use service_kit::program::chain;
+use shared_domain::CircleId;
+
+use crate::mend::AT_ONCE;
+use crate::order::{OrderError, Orders};
+use crate::progress::{Latest, State};
+use crate::project::StepError;
+
+/// What an audit found, so far or in a part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Findings {
+    /// Circles compared.
+    pub(crate) circles: u64,
+    /// Circles that were shown wrongly.
+    pub(crate) divergent: BTreeSet<CircleId>,
+    /// Entries of indexes that belong to no circle.
+    pub(crate) stray: u64,
+}
+
+impl Findings {
+    pub(crate) fn add(&mut self, part: Self) {
+        self.circles += part.circles;
+        self.divergent.extend(part.divergent);
+        self.stray += part.stray;
+    }
+}
+
+/// What is still to be looked at.
+enum Stage {
+    /// These, and nothing else.
+    Given(VecDeque<CircleId>),
+    /// Every circle that the log knows, behind this one.
+    Log(Option<CircleId>),
+    /// Every circle that is shown, in the partition, from the cursor on: the log may not know it.
+    Shown(usize, String),
+    /// Every entry of the indexes, in the partition.
+    Indexes(usize, Sweep),
+}
+
+/// An audit in progress.
+pub(crate) struct Audit {
+    log: EventStore,
+    partitions: Vec<Partition>,
+    orders: Orders,
+    mode: RepairMode,
+    stage: Stage,
+}
+
+impl Audit {
+    /// Of some circles, or of everything where none are given.
+    pub(crate) fn new(
+        log: EventStore,
+        partitions: Vec<Partition>,
+        orders: Orders,
+        mode: RepairMode,
+        circles: Vec<CircleId>,
+    ) -> Self {
+        Self {
+            log,
+            partitions,
+            orders,
+            mode,
+            stage: match circles.is_empty() {
+                true => Stage::Log(None),
+                false => Stage::Given(circles.into()),
+            },
+        }
+    }
+
+    /// Looks at the next part; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Findings>, OrderError> {
+        let (findings, next) = match &mut self.stage {
+            Stage::Given(circles) => {
+                let part: BTreeSet<CircleId> =
+                    circles.drain(..circles.len().min(AT_ONCE)).collect();
+                if part.is_empty() {
+                    return Ok(None);
+                }
+                let rest = std::mem::take(circles);
+                (self.compare(part).await?, Stage::Given(rest))
+            }
+            Stage::Log(after) => {
+                let after = *after;
+                let ids = self.log.circle_ids(after, AT_ONCE as u32).await;
+                let ids = ids.map_err(StepError::from)?;
+                let next = match ids.last() {
+                    Some(last) => Stage::Log(Some(*last)),
+                    None => Stage::Shown(0, "0".to_owned()),
+                };
+                (self.compare(ids.into_iter().collect()).await?, next)
+            }
+            Stage::Shown(n, cursor) => {
+                let (n, cursor) = (*n, std::mem::take(cursor));
+                let Some(partition) = self.partitions.get(n) else {
+                    self.stage = Stage::Indexes(0, Sweep::BEGIN);
+                    return Ok(Some(Findings::default()));
+                };
+                let (cursor, ids) = partition.scan(&cursor).await.map_err(StepError::from)?;
+                let ids: Vec<CircleId> = ids.into_iter().collect();
+                let known = self
+                    .log
+                    .known_circles(&ids)
+                    .await
+                    .map_err(StepError::from)?;
+                let unknown = ids.into_iter().filter(|id| !known.contains(id)).collect();
+                let next = match cursor.as_str() {
+                    "0" => Stage::Shown(n + 1, cursor),
+                    _ => Stage::Shown(n, cursor),
+                };
+                (self.compare(unknown).await?, next)
+            }
+            Stage::Indexes(n, from) => {
+                let (n, from) = (*n, from.clone());
+                let Some(partition) = self.partitions.get(n) else {
+                    return Ok(None);
+                };
+                let swept = partition
+                    .sweep(&from, self.mode)
+                    .await
+                    .map_err(StepError::from)?;
+                let findings = Findings {
+                    stray: swept.stray,
+                    ..Findings::default()
+                };
+                let next = match swept.next {
+                    Some(next) => Stage::Indexes(n, next),
+                    None => Stage::Indexes(n + 1, Sweep::BEGIN),
+                };
+                (findings, next)
+            }
+        };
+        self.stage = next;
+        Ok(Some(findings))
+    }
+
+    async fn compare(&self, ids: BTreeSet<CircleId>) -> Result<Findings, OrderError> {
+        if ids.is_empty() {
+            return Ok(Findings::default());
+        }
+        let circles = ids.len() as u64;
+        let compared = self.orders.compare(ids, self.mode).await?;
+        Ok(Findings {
+            circles,
+            divergent: compared.divergent.into_iter().collect(),
+            stray: 0,
+        })
+    }
+}
+
+/// Audits everything for ever, with repair, at about so many circles a second, while the projector
+/// works and has no greater trouble.
+pub(crate) async fn in_background(
+    log: EventStore,
+    partitions: Vec<Partition>,
+    orders: Orders,
+    progress: Latest,
+    circles_per_second: u32,
+) {
+    let Some(pause) = Duration::from_secs(AT_ONCE as u64).checked_div(circles_per_second) else {
+        return;
+    };
+    let mut state = progress.subscribe();
+    loop {
+        let mode = RepairMode::Repair;
+        let mut audit = Audit::new(
+            log.clone(),
+            partitions.clone(),
+            orders.clone(),
+            mode,
+            Vec::new(),
+        );
+        loop {
+            tokio::time::sleep(pause).await;
+            if state
+                .wait_for(|progress| progress.state == State::Running)
+                .await
+                .is_err()
+            {
+                return;
+            }
+            match audit.next().await {
+                Ok(Some(found)) => {
+                    if !found.divergent.is_empty() || found.stray > 0 {
+                        tracing::error!(
+                            circles = found.divergent.len(), stray_entries = found.stray,
+                            first = ?found.divergent.first().map(ToString::to_string),
+                            "the read model was not what the log says; repaired"
+                        );
+                    }
+                    progress.send_modify(|progress| progress.audited += found.circles);
+                }
+                Ok(None) => break,
+                Err(error) => tracing::debug!(error = %chain(&error), "the audit waits"),
+            }
+        }
+    }
+}
