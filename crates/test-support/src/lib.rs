@@ -13,3 +13,4 @@ pub mod mysql;
 pub mod process;
 pub mod redis;
 pub mod server;
+mod signal;

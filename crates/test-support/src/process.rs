@@ -4,9 +4,11 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::signal;
 
 /// How long a process may take to listen, or to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -14,49 +16,66 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running service. Killed when dropped.
 #[derive(Debug)]
 pub struct Service {
+    name: &'static str,
     child: Child,
     address: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Service {
-    /// Starts an executable of this workspace, and waits until it listens. Its log goes to this
-    /// process's stderr.
+    /// Starts an executable of this workspace, and waits until it listens. Its log is kept, and
+    /// goes to this process's stderr.
     ///
     /// # Panics
     ///
     /// Where it is not built, or does not come to listen.
     #[must_use]
     pub fn start(name: &'static str, settings: &[(&str, &str)]) -> Self {
-        let executable = executable(name);
-        let mut child = Command::new(&executable)
+        let mut command = Command::new(executable(name));
+        command
             .env_clear()
             .envs(settings.iter().copied())
-            .env("CIRCLES_LOG_FORMAT", "text")
+            .env("CIRCLES_LOG_FORMAT", "text");
+        Self::run(name, command)
+    }
+
+    fn run(name: &'static str, mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {
                 panic!(
                     "{}: {error}: run the tests with `make test`",
-                    executable.display()
+                    command.get_program().display()
                 )
             });
-        let log = child.stderr.take().expect("stderr is piped");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&log);
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 eprintln!("{name} | {line}");
                 let address = line
                     .split_once(" listens address=")
-                    .map(|(_, address)| address);
-                if let Some(address) = address.and_then(|address| address.trim().parse().ok()) {
+                    .and_then(|(_, address)| address.trim().parse().ok());
+                kept.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(line);
+                if let Some(address) = address {
                     // Only the first one is waited for.
                     let _ = tell.send(address);
                 }
             }
         });
         match told.recv_timeout(PATIENCE) {
-            Ok(address) => Self { child, address },
+            Ok(address) => Self {
+                name,
+                child,
+                address,
+                log,
+            },
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -69,6 +88,61 @@ impl Service {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The lines that it has logged so far.
+    #[must_use]
+    pub fn log_lines(&self) -> Vec<String> {
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Whether a line of its log so far contains a text.
+    #[must_use]
+    pub fn log_contains(&self, text: &str) -> bool {
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .any(|line| line.contains(text))
+    }
+
+    /// Waits until a line of its log contains a text.
+    ///
+    /// # Panics
+    ///
+    /// Where it takes too long.
+    pub async fn logs(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log_contains(text) {
+            assert!(
+                Instant::now() < deadline,
+                "{} does not log {text:?}",
+                self.name
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Stops it where it is, as a long pause of its machine would, until [`Self::resume`]. Only
+    /// [`Self::kill`] ends it meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// Where it has ended.
+    pub fn pause(&self) {
+        signal::pause(self.child.id());
+    }
+
+    /// Lets a paused service go on.
+    ///
+    /// # Panics
+    ///
+    /// Where it has ended.
+    pub fn resume(&self) {
+        signal::resume(self.child.id());
     }
 
     /// Ends it at once, as a crash would.
@@ -87,13 +161,7 @@ impl Service {
     ///
     /// Where it takes too long.
     pub fn terminate(&mut self) -> ExitStatus {
-        let sent = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "SIGTERM can be sent"
-        );
+        signal::send("TERM", self.child.id());
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
@@ -118,4 +186,38 @@ fn executable(name: &str) -> PathBuf {
     path.pop();
     path.pop();
     path.join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts in its log, as fast as every hundredth second.
+    const COUNTER: &str = "echo 'x listens address=127.0.0.1:1' >&2; \
+        while :; do n=$((n + 1)); echo \"count $n.\" >&2; sleep 0.01; done";
+
+    #[tokio::test]
+    async fn a_paused_service_logs_nothing_until_it_goes_on() {
+        let mut command = Command::new("sh");
+        command.args(["-c", COUNTER]);
+        let mut service = Service::run("counter", command);
+        assert_eq!(service.address().port(), 1);
+        service.logs("count 3.").await;
+        assert!(!service.log_contains("uncounted"));
+
+        service.pause();
+        // What it wrote before may still be on its way here.
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = Vec::new();
+        while lines != service.log_lines() {
+            assert!(Instant::now() < deadline, "it goes on");
+            lines = service.log_lines();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        service.resume();
+        service.logs(&format!("count {}.", lines.len() + 3)).await;
+
+        service.pause();
+        service.kill();
+    }
 }

@@ -1,7 +1,8 @@
 //! A key space of its own for every test on the shared servers, and private
 //! servers for tests that kill them.
 
-mod wire;
+mod cluster;
+pub(crate) mod wire;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 use wire::{Address, Wire};
 
+pub use self::cluster::RedisCluster;
 use crate::server::{Kind, Server};
 
 /// A lease that a killed test did not give back ends by itself; no test takes
@@ -41,12 +43,14 @@ impl Engine {
 }
 
 /// An empty logical database that no other test uses, in this process or
-/// another, until this is dropped. Database 0 keeps the leases.
+/// another, until this is dropped. Database 0 keeps the leases. Whoever needs a
+/// spare one takes two; what a SWAPDB of both swaps is not the leases.
 #[derive(Debug)]
 pub struct RedisDatabase {
     address: Address,
     number: u32,
-    lease: String,
+    /// None on a private server.
+    lease: Option<String>,
 }
 
 impl RedisDatabase {
@@ -82,7 +86,7 @@ impl RedisDatabase {
                     return Self {
                         address,
                         number,
-                        lease,
+                        lease: Some(lease),
                     };
                 }
             }
@@ -91,32 +95,64 @@ impl RedisDatabase {
         panic!("all databases of {variable} are leased");
     }
 
-    /// The URL to connect to it.
-    #[must_use]
-    pub fn url(&self) -> String {
-        self.address.url(self.number)
-    }
-
-    /// Sends one command, for a test to look or meddle behind the scenes. The replies come as texts.
+    /// A database of a private server, which nobody else uses anyway.
     ///
     /// # Panics
     ///
-    /// Where the server refuses it.
+    /// Where it is no Redis.
+    #[must_use]
+    pub fn on(server: &RedisServer, number: u32) -> Self {
+        Self {
+            address: Address::parse(server.url()).expect("the server is a Redis"),
+            number,
+            lease: None,
+        }
+    }
+
+    /// The URL to connect to it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}/{}", self.server_url(), self.number)
+    }
+
+    /// The URL of its server, without a database.
+    #[must_use]
+    pub fn server_url(&self) -> String {
+        self.address.url()
+    }
+
+    /// Which database of the server it is.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Sends one command, for a test to look or meddle behind the scenes. The replies come as
+    /// texts; none where the server refuses it, which is printed.
+    ///
+    /// # Panics
+    ///
+    /// Where the server does not answer.
     pub fn command(&self, arguments: &[&str]) -> Vec<String> {
+        self.connect().command(arguments)
+    }
+
+    pub(crate) fn connect(&self) -> Wire {
         let mut wire = Wire::connect(&self.address).expect("the Redis test server answers");
         wire.command(&["SELECT", &self.number.to_string()]);
-        wire.command(arguments)
+        wire
     }
 }
 
 impl Drop for RedisDatabase {
     fn drop(&mut self) {
+        let Some(lease) = &self.lease else { return };
         // Best effort: a server that is gone needs no clean-up, and a lease
         // that has ended may be another test's by now.
         let give_back = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
             redis.call('DEL', KEYS[1]) end";
         if let Ok(mut wire) = Wire::connect(&self.address) {
-            wire.command(&["EVAL", give_back, "1", &lease_key(self.number), &self.lease]);
+            wire.command(&["EVAL", give_back, "1", &lease_key(self.number), lease]);
         }
     }
 }

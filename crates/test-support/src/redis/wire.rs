@@ -1,5 +1,5 @@
-//! The few words of the Redis protocol that leases need. Blocking and without
-//! a runtime, so that a lease can be given back in `drop`.
+//! The little of the Redis protocol that tests need. Blocking and without a
+//! runtime, so that a lease can be given back in `drop`.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,13 +9,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a server is, and how to get in.
 #[derive(Clone, Debug)]
-pub(super) struct Address {
+pub(crate) struct Address {
     login: Option<String>,
     host: String,
 }
 
 impl Address {
-    pub(super) fn parse(url: &str) -> Option<Self> {
+    pub(crate) fn parse(url: &str) -> Option<Self> {
         let rest = url.strip_prefix("redis://")?;
         let (login, host) = match rest.rsplit_once('@') {
             Some((login, host)) => (Some(login.to_owned()), host),
@@ -30,23 +30,57 @@ impl Address {
         Some(Self { login, host })
     }
 
-    pub(super) fn url(&self, database: u32) -> String {
+    /// Without a database.
+    pub(crate) fn url(&self) -> String {
         let login = self
             .login
             .as_ref()
             .map(|login| format!("{login}@"))
             .unwrap_or_default();
-        format!("redis://{login}{}/{database}", self.host)
+        format!("redis://{login}{}", self.host)
+    }
+
+    /// `host:port`.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+/// What a server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// A text, or a number as text.
+    Text(String),
+    Null,
+    Many(Vec<Reply>),
+}
+
+impl Reply {
+    /// All texts inside, in their order.
+    pub(crate) fn texts(self) -> Vec<String> {
+        match self {
+            Self::Text(text) => vec![text],
+            Self::Null => Vec::new(),
+            Self::Many(replies) => replies.into_iter().flat_map(Self::texts).collect(),
+        }
+    }
+
+    /// The elements of an array; none of anything else.
+    pub(crate) fn elements(self) -> Vec<Reply> {
+        match self {
+            Self::Many(replies) => replies,
+            _ => Vec::new(),
+        }
     }
 }
 
 /// One connection.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     reader: BufReader<TcpStream>,
 }
 
 impl Wire {
-    pub(super) fn connect(address: &Address) -> io::Result<Self> {
+    pub(crate) fn connect(address: &Address) -> io::Result<Self> {
         let stream = TcpStream::connect(&address.host)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
@@ -67,14 +101,17 @@ impl Wire {
     }
 
     /// The answer's texts; none for null. An error is printed and answers as null.
-    pub(super) fn command(&mut self, words: &[&str]) -> Vec<String> {
-        self.exchange(words).unwrap_or_else(|error| {
-            eprintln!("{}: {error}", words.first().unwrap_or(&""));
-            Vec::new()
-        })
+    pub(crate) fn command(&mut self, words: &[&str]) -> Vec<String> {
+        match self.exchange(words) {
+            Ok(reply) => reply.texts(),
+            Err(error) => {
+                eprintln!("{}: {error}", words.first().unwrap_or(&""));
+                Vec::new()
+            }
+        }
     }
 
-    fn exchange(&mut self, words: &[&str]) -> io::Result<Vec<String>> {
+    pub(crate) fn exchange(&mut self, words: &[&str]) -> io::Result<Reply> {
         let mut request = format!("*{}\r\n", words.len());
         for word in words {
             request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
@@ -83,30 +120,27 @@ impl Wire {
         self.answer()
     }
 
-    fn answer(&mut self) -> io::Result<Vec<String>> {
+    fn answer(&mut self) -> io::Result<Reply> {
         let mut line = String::new();
         self.reader.read_line(&mut line)?;
         let line = line.trim_end();
         let (kind, rest) = line.split_at_checked(1).unwrap_or_default();
         let length = || rest.parse::<i64>().map_err(io::Error::other);
         match kind {
-            "+" | ":" => Ok(vec![rest.to_owned()]),
+            "+" | ":" => Ok(Reply::Text(rest.to_owned())),
             "$" => match usize::try_from(length()?) {
                 Ok(length) => {
                     // With the line's end.
                     let mut text = vec![0; length + 2];
                     self.reader.read_exact(&mut text)?;
                     text.truncate(length);
-                    Ok(vec![String::from_utf8_lossy(&text).into_owned()])
+                    Ok(Reply::Text(String::from_utf8_lossy(&text).into_owned()))
                 }
-                Err(_) => Ok(Vec::new()),
+                Err(_) => Ok(Reply::Null),
             },
             "*" => {
-                let mut texts = Vec::new();
-                for _ in 0..length()? {
-                    texts.extend(self.answer()?);
-                }
-                Ok(texts)
+                let replies = (0..length()?).map(|_| self.answer());
+                Ok(Reply::Many(replies.collect::<Result<_, _>>()?))
             }
             _ => Err(io::Error::other(format!("the server answered {line:?}"))),
         }

@@ -1,0 +1,6 @@
+//! The judge passes what is right, and finds each single thing that is wrong.
+
+mod by_hand;
+mod log;
+mod partitions;
+mod whole;

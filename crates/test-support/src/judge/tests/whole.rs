@@ -1,0 +1,332 @@
+//! With the plain keys.
+
+use super::by_hand::{A, B, Bench, C};
+use crate::judge::Options;
+
+const A_KEY: &str = "circle:01890000-0000-7000-8000-00000000000a";
+const A_HISTORY: &str = "circle:01890000-0000-7000-8000-00000000000a:history";
+const B_HISTORY: &str = "circle:01890000-0000-7000-8000-00000000000b:history";
+const A_DOCUMENT: &str =
+    r#"{"id":"01890000-0000-7000-8000-00000000000a","name":"chess","capacity":30,"version":2}"#;
+const A_FIRST_DOCUMENT: &str =
+    r#"{"id":"01890000-0000-7000-8000-00000000000a","name":"chess","capacity":20,"version":1}"#;
+const A_BY_NAME: &str = "chess\x0001890000-0000-7000-8000-00000000000a000300000000002";
+const A_BY_CAPACITY: &str = "00030chess\x0001890000-0000-7000-8000-00000000000a0000000002";
+const CHANGES: &str = "circles:changes";
+const FLOOR: &str = "circles:changes:floor";
+
+/// An entry of the stream of changes.
+fn add<'a>(id: &'a str, values: [&'a str; 5]) -> Vec<&'a str> {
+    let [kind, circle_id, version, event_id, document] = values;
+    vec![
+        "XADD",
+        CHANGES,
+        id,
+        "type",
+        kind,
+        "circle_id",
+        circle_id,
+        "version",
+        version,
+        "event_id",
+        event_id,
+        "document",
+        document,
+    ]
+}
+
+#[test]
+fn what_is_right_passes() {
+    let bench = Bench::new();
+    let options = Options::default();
+    bench.write_plain();
+    bench.assert_right(&options, "nothing else");
+
+    bench.run(&["SET", "circles:revision", "3"]);
+    bench.run(&["SET", "circles:rewound", r#"{"common":5,"until":9}"#]);
+    bench.run(&["HSET", "circles:holes", "7", "9"]);
+    bench.run(&["SET", "circles:lease", "me", "PX", "60000"]);
+    bench.assert_right(&options, "with what is not compared");
+
+    bench.run(&["XTRIM", CHANGES, "MAXLEN", "3"]);
+    bench.run(&["SET", FLOOR, "3"]);
+    bench.assert_right(&options, "with the first changes trimmed");
+    bench.run(&["SET", FLOOR, "4"]);
+    bench.assert_right(&options, "with more changes than promised");
+
+    bench.run(&add("6-1", ["corrected", A, "2", "", A_DOCUMENT]));
+    bench.run(&add("6-2", ["corrected", B, "2", "", ""]));
+    let unknown = "01890000-0000-7000-8000-000000000000";
+    bench.run(&add("6-3", ["corrected", unknown, "", "", ""]));
+    bench.assert_right(&options, "with corrections");
+}
+
+#[test]
+fn a_changed_key_is_found() {
+    let bench = Bench::new();
+    let older = A_DOCUMENT.replace(r#""version":2"#, r#""version":1"#);
+    let spaced = A_DOCUMENT.replace(',', ", ");
+    let faults: &[(&[&str], &str)] = &[
+        (&["DEL", A_KEY], "a document is missing"),
+        (&["SET", A_KEY, &older], "a document is older"),
+        (&["SET", A_KEY, &spaced], "a document is spelled otherwise"),
+        (&["PEXPIRE", A_KEY, "60000"], "a document will expire"),
+        (&["DEL", A_HISTORY], "a history is missing"),
+        (&["RPOP", B_HISTORY], "a history is too short"),
+        (&["RPUSH", A_HISTORY, "{}"], "a history is too long"),
+        (&["LSET", A_HISTORY, "0", "{}"], "a history differs"),
+        (&["DEL", "circles:by_name"], "an index is missing"),
+        (
+            &["ZREM", "circles:by_name", A_BY_NAME],
+            "a member is missing",
+        ),
+        (
+            &["ZREM", "circles:by_capacity", A_BY_CAPACITY],
+            "a member is missing",
+        ),
+        (
+            &["ZREM", "circles:by_create_time", A_BY_CAPACITY],
+            "a member is missing",
+        ),
+        (&["ZADD", "circles:by_name", "0", "x"], "a member too much"),
+        (
+            &["ZADD", "circles:by_capacity", "0", "x"],
+            "a member too much",
+        ),
+        (
+            &["ZADD", "circles:by_create_time", "9", "x"],
+            "a member too much",
+        ),
+        (
+            &["ZADD", "circles:by_create_time", "2", A_BY_CAPACITY],
+            "another score",
+        ),
+        (&["DEL", "circles:checkpoint"], "the checkpoint is missing"),
+        (
+            &[
+                "SET",
+                "circles:checkpoint",
+                r#"{"sequence":5,"event_id":"01890000-0000-7000-9000-000000000005"}"#,
+            ],
+            "the checkpoint is behind",
+        ),
+        (
+            &[
+                "SET",
+                "circles:checkpoint",
+                r#"{"sequence":6,"event_id":"01890000-0000-7000-9000-000000000005"}"#,
+            ],
+            "the checkpoint is another event",
+        ),
+        (&["DEL", "circles:layout"], "the layout is missing"),
+        (&["SET", "circles:layout", "1"], "another layout"),
+        (&["SET", "circles:building", "{}"], "it is being built"),
+        (
+            &[
+                "HSET",
+                "circles:parked",
+                A,
+                r#"{"sequence":3,"version":2,"reason":""}"#,
+            ],
+            "a circle is parked",
+        ),
+        (&["SET", "circles:parked:count", "0"], "a count of nothing"),
+        (
+            &["SET", "circle:01890000-0000-7000-8000-00000000000b", "{}"],
+            "a deleted circle is there",
+        ),
+        (
+            &[
+                "RPUSH",
+                "circle:01890000-0000-7000-8000-00000000000d:history",
+                "{}",
+            ],
+            "a history of nobody",
+        ),
+        (
+            &["SET", "{0}:circles:checkpoint", "{}"],
+            "a partition that there is not",
+        ),
+        (&["SET", "anything", "else"], "a foreign key"),
+    ];
+    for (fault, why) in faults {
+        bench.write_plain();
+        bench.run(fault);
+        bench.assert_wrong(&Options::default(), fault[1], why);
+    }
+    for (key, why) in [
+        (A_KEY, "a document"),
+        (A_HISTORY, "a history"),
+        ("circles:by_name", "an index"),
+    ] {
+        bench.write_plain();
+        bench.run(&["DEL", key]);
+        bench.run(&["SADD", key, "x"]);
+        bench.assert_wrong(&Options::default(), key, &format!("{why} of another type"));
+    }
+}
+
+#[test]
+fn a_changed_stream_is_found() {
+    let bench = Bench::new();
+    let first = [
+        "circle_created",
+        A,
+        "1",
+        "01890000-0000-7000-9000-000000000001",
+        A_FIRST_DOCUMENT,
+    ];
+    // The stream is written anew where its first entry differs.
+    let with = |n: usize, value: &'static str| {
+        let mut values = first;
+        values[n] = value;
+        values
+    };
+    for (n, value) in [
+        (0, "circle_updated"),
+        (1, C),
+        (2, "2"),
+        (3, "01890000-0000-7000-9000-000000000009"),
+        (4, A_DOCUMENT),
+    ] {
+        bench.write_plain();
+        bench.replace_first_change(&add("1-0", with(n, value)));
+        bench.assert_wrong(&Options::default(), CHANGES, value);
+    }
+    bench.write_plain();
+    bench.replace_first_change(&add("1-0", first));
+    bench.assert_right(&Options::default(), "the same again");
+    let mut fields = add("1-0", first);
+    fields.extend(["more", "1"]);
+    bench.replace_first_change(&fields);
+    bench.assert_wrong(&Options::default(), CHANGES, "one field more");
+    fields.truncate(11);
+    bench.replace_first_change(&fields);
+    bench.assert_wrong(&Options::default(), CHANGES, "one field less");
+
+    let event = "01890000-0000-7000-9000-000000000007";
+    let faults: &[(&[&str], &str)] = &[
+        (&["DEL", CHANGES], "no stream"),
+        (&["XDEL", CHANGES, "1-0"], "the first change is missing"),
+        (&["XDEL", CHANGES, "4-0"], "a change is missing"),
+        (&["XDEL", CHANGES, "6-0"], "the last change is missing"),
+        (&["SET", FLOOR, "7"], "a floor above the log"),
+        (&["SET", FLOOR, "x"], "a floor that is no number"),
+        (
+            &add("7-0", ["circle_updated", A, "3", event, A_DOCUMENT]),
+            "an event that was not",
+        ),
+        (
+            &add("7-1", ["corrected", A, "2", "", A_DOCUMENT]),
+            "a correction ahead of the log",
+        ),
+        (
+            &add("6-1", ["circle_updated", A, "2", "", A_DOCUMENT]),
+            "a correction of another type",
+        ),
+        (
+            &add("6-1", ["corrected", C, "2", "", A_DOCUMENT]),
+            "a correction of another circle",
+        ),
+        (
+            &add("6-1", ["corrected", A, "3", "", A_DOCUMENT]),
+            "a correction of another version",
+        ),
+        (
+            &add("6-1", ["corrected", A, "2", event, A_DOCUMENT]),
+            "a correction with an event",
+        ),
+        (
+            &add("6-1", ["corrected", A, "1", "", A_FIRST_DOCUMENT]),
+            "a correction to what is not",
+        ),
+        (
+            &add("6-1", ["corrected", A, "2", "", ""]),
+            "a correction that removes what is there",
+        ),
+        (
+            &add("6-1", ["corrected", B, "1", "", A_DOCUMENT]),
+            "a correction that revives",
+        ),
+    ];
+    for (fault, why) in faults {
+        bench.write_plain();
+        bench.run(fault);
+        bench.assert_wrong(&Options::default(), CHANGES, why);
+    }
+
+    bench.write_plain();
+    bench.run(&["SET", FLOOR, "3"]);
+    bench.run(&["XDEL", CHANGES, "3-0"]);
+    bench.assert_right(&Options::default(), "the last one that may be missing");
+    bench.run(&["XDEL", CHANGES, "4-0"]);
+    bench.assert_wrong(&Options::default(), CHANGES, "one above the floor");
+}
+
+#[test]
+fn parked_circles_stay_as_they_were() {
+    let bench = Bench::new();
+    let options = Options::default().parked(3);
+    let right = r#"{"sequence":3,"version":2,"reason":"it is \"odd\""}"#;
+    let park = || {
+        bench.write_plain();
+        bench.run(&["SET", A_KEY, A_FIRST_DOCUMENT]);
+        bench.run(&["RPOP", A_HISTORY]);
+        let member = "00020chess\x0001890000-0000-7000-8000-00000000000a0000000001";
+        let by_name = "chess\x0001890000-0000-7000-8000-00000000000a000200000000001";
+        bench.run(&["ZREM", "circles:by_name", A_BY_NAME]);
+        bench.run(&["ZADD", "circles:by_name", "0", by_name]);
+        bench.run(&["ZREM", "circles:by_capacity", A_BY_CAPACITY]);
+        bench.run(&["ZADD", "circles:by_capacity", "0", member]);
+        bench.run(&["ZREM", "circles:by_create_time", A_BY_CAPACITY]);
+        bench.run(&["ZADD", "circles:by_create_time", "1", member]);
+        bench.run(&["XDEL", CHANGES, "3-0"]);
+        bench.run(&["HSET", "circles:parked", A, right]);
+        bench.run(&["SET", "circles:parked:count", "1"]);
+    };
+    park();
+    bench.assert_right(&options, "parked");
+    assert!(!bench.differences(&Options::default()).is_empty());
+
+    let late = right.replace(":3,", ":4,");
+    let other = right.replace(":2,", ":3,");
+    let faults: &[(&[&str], &str)] = &[
+        (&["DEL", "circles:parked"], "nothing is parked"),
+        (&["HSET", "circles:parked", A, &late], "another sequence"),
+        (&["HSET", "circles:parked", A, &other], "another version"),
+        (
+            &["HSET", "circles:parked", A, r#"{"sequence":3,"version":2}"#],
+            "no reason",
+        ),
+        (&["HSET", "circles:parked", B, right], "another circle too"),
+        (&["DEL", "circles:parked:count"], "no count"),
+        (&["SET", "circles:parked:count", "2"], "another count"),
+        (&["SET", A_KEY, A_DOCUMENT], "the document went on"),
+        (&["RPUSH", A_HISTORY, "{}"], "the history went on"),
+    ];
+    for (fault, why) in faults {
+        park();
+        bench.run(fault);
+        bench.assert_wrong(&options, fault[1], why);
+    }
+    park();
+    bench.run(&add("6-1", ["corrected", A, "2", "", A_DOCUMENT]));
+    bench.assert_wrong(&options, CHANGES, "a correction tells of what is parked");
+}
+
+#[test]
+fn a_circle_that_was_parked_is_caught_up_by_a_correction() {
+    let bench = Bench::new();
+    let options = Options::default().caught_up(A);
+    bench.write_plain();
+    bench.assert_right(&options, "nothing is missing");
+    bench.run(&["XDEL", CHANGES, "3-0"]);
+    bench.assert_wrong(&options, CHANGES, "without a correction");
+    bench.run(&["XDEL", CHANGES, "1-0"]);
+    bench.assert_wrong(&options, CHANGES, "without any change");
+    bench.run(&add("6-1", ["corrected", A, "2", "", A_DOCUMENT]));
+    bench.assert_right(&options, "with a correction");
+    bench.assert_wrong(&Options::default(), CHANGES, "a circle that was not parked");
+    bench.run(&["XDEL", CHANGES, "5-0"]);
+    bench.assert_wrong(&options, CHANGES, "another circle's change is missing");
+}
