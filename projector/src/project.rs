@@ -1,6 +1,7 @@
 //! The projector, and one step of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use event_store::{Damage, EventStore, LogEntry, StoreError};
 use futures_util::future::{join_all, try_join_all};
@@ -16,6 +17,9 @@ const REMEMBERED: usize = 131_072;
 
 /// How often a page is folded anew because circles in it had to be mended.
 const ATTEMPTS: usize = 4;
+
+/// How long a projector that has nothing to write trusts that Redis lost nothing.
+const LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// How a projector works.
 #[derive(Clone, Debug)]
@@ -41,6 +45,8 @@ pub struct Projector {
     pub(crate) state: Option<State>,
     /// The page that is read while another one is applied.
     ahead: Option<Reading>,
+    /// When the read models were last looked at without a write.
+    seen_there: Instant,
 }
 
 /// What the projector knows of the read models.
@@ -164,6 +170,7 @@ impl Projector {
             known: Cache::new(REMEMBERED),
             state: None,
             ahead: None,
+            seen_there: Instant::now(),
         }
     }
 
@@ -259,10 +266,26 @@ impl Projector {
             return Ok(Step::Superseded);
         }
         let checkpoint = state.furthest_behind().sequence;
-        Ok(match page.len() {
-            0 => Step::Idle { checkpoint },
-            events => Step::Applied { events, checkpoint },
-        })
+        match page.len() {
+            0 if !self.is_there(state).await? => Ok(Step::Superseded),
+            0 => Ok(Step::Idle { checkpoint }),
+            events => Ok(Step::Applied { events, checkpoint }),
+        }
+    }
+
+    /// Whether the read models still are where they were, which matters when nothing is written
+    /// for long: Redis may have lost something.
+    async fn is_there(&mut self, state: &State) -> Result<bool, StepError> {
+        if self.seen_there.elapsed() < LOOK_AFTER {
+            return Ok(true);
+        }
+        let standings = self.partitions.iter().map(Partition::standing);
+        let standings = try_join_all(standings).await?;
+        self.seen_there = Instant::now();
+        Ok(standings
+            .into_iter()
+            .zip(&state.partitions)
+            .all(|(found, partition)| found == Some(partition.standing)))
     }
 
     fn read(&self, from: Checkpoint, state: &State) -> Reading {

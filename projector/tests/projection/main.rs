@@ -9,4 +9,5 @@
 
 mod damage;
 mod exactly_once;
+mod failover;
 mod support;

@@ -6,11 +6,11 @@ use chrono::Utc;
 use event_store::{
     Config, EventStore, Fresh, Outcome, StoredCircle, Submission, Writer, WriterOptions, migrate,
 };
-use projector::{Projector, Step};
-use read_model::{Connection, Projection, Reader};
+use projector::{Options, Projector, Step};
+use read_model::{Connection, partitions};
 use shared_domain::{Capacity, CircleId, CircleName, Command, EventId, Metadata};
 use sqlx::mysql::MySqlConnection;
-use test_support::judge;
+use test_support::judge::{self, Options as Circumstances};
 use test_support::mysql::{Database, Engine};
 use test_support::redis::{self, RedisDatabase};
 use uuid::Uuid;
@@ -24,10 +24,18 @@ pub(crate) struct World {
     pub(crate) writer: Writer,
     pub(crate) redis: RedisDatabase,
     pub(crate) connection: Connection,
+    partitions: u16,
+    /// How many changes the projectors keep.
+    pub(crate) changes_kept: u32,
 }
 
 impl World {
     pub(crate) async fn create(engine: Engine) -> Self {
+        Self::spread(engine, 1).await
+    }
+
+    /// With the read models spread over so many partitions.
+    pub(crate) async fn spread(engine: Engine, partitions: u16) -> Self {
         let database = Database::create(engine).await;
         migrate(&database.url()).await.unwrap();
         let store = EventStore::connect(&Config::new(database.url()))
@@ -35,7 +43,9 @@ impl World {
             .unwrap();
         let (writer, _) = Writer::start(store.clone(), WriterOptions::default());
         let redis = RedisDatabase::fresh(redis::Engine::Redis);
-        let connection = Connection::open(&read_model::Config::new(redis.url())).unwrap();
+        let mut config = read_model::Config::new(redis.url());
+        config.partitions = partitions;
+        let connection = Connection::open(&config).unwrap();
         connection.connected().await.unwrap();
         Self {
             database,
@@ -43,20 +53,33 @@ impl World {
             writer,
             redis,
             connection,
+            partitions,
+            changes_kept: read_model::CHANGES_KEPT,
         }
     }
 
     /// A projector as another process would have it.
     pub(crate) fn projector(&self, batch: u32) -> Projector {
+        let partitions = partitions(&self.connection)
+            .into_iter()
+            .map(|partition| partition.keeping(self.changes_kept))
+            .collect();
+        let options = Options {
+            holder: Uuid::now_v7().to_string(),
+            batch,
+            completes: true,
+        };
         Projector::new(
             self.store.clone(),
-            Projection::new(self.connection.clone()),
-            batch,
+            partitions,
+            self.connection.layout(),
+            options,
         )
     }
 
-    pub(crate) fn reader(&self) -> Reader {
-        Reader::new(self.connection.clone())
+    /// What is stored at `circle:{id}`.
+    pub(crate) fn document(&self, id: CircleId) -> Option<String> {
+        self.redis.command(&["GET", &format!("circle:{id}")]).pop()
     }
 
     pub(crate) async fn sql(&self) -> MySqlConnection {
@@ -125,9 +148,10 @@ impl World {
             loop {
                 match projector.step().await.unwrap() {
                     Step::Applied { events, .. } => applied += events,
-                    Step::Superseded => {}
+                    Step::Superseded | Step::Finishing | Step::Rewound { .. } => {}
                     Step::Idle { checkpoint } => {
-                        if checkpoint == self.store.head().await.unwrap() {
+                        let head = self.store.head().await.unwrap();
+                        if checkpoint == head && !projector.is_building() {
                             break;
                         }
                     }
@@ -140,25 +164,84 @@ impl World {
         applied
     }
 
+    /// Steps until the projector has noticed that Redis lost something, then until nothing is
+    /// left.
+    pub(crate) async fn catch_up_with_redis(&self, projector: &mut Projector) {
+        let noticed = async {
+            while projector.step().await.unwrap() != Step::Superseded {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, noticed)
+            .await
+            .expect("the projector notices");
+        self.catch_up(projector).await;
+    }
+
     /// Empties Redis behind everybody's back.
     pub(crate) fn flush_redis(&self) {
         self.redis.command(&["FLUSHDB"]);
     }
 
-    /// Puts an older version of a circle's document back, behind everybody's back.
-    pub(crate) async fn forget_version(&self, id: CircleId) {
-        let key = format!("circle:{id}");
-        let document = self.reader().get(id).await.unwrap().value.unwrap();
-        let version = format!("\"version\":{}", document.version);
-        let stored = self.redis.command(&["GET", &key]).remove(0);
-        assert!(stored.contains(&version));
-        self.redis
-            .command(&["SET", &key, &stored.replace(&version, "\"version\":99")]);
+    /// A copy of everything in Redis.
+    pub(crate) fn dump(&self) -> RedisDatabase {
+        let copy = RedisDatabase::fresh(redis::Engine::Redis);
+        transfer(&self.redis, &copy);
+        copy
+    }
+
+    /// Puts a copy in the place of everything in Redis.
+    pub(crate) fn put_back(&self, copy: &RedisDatabase) {
+        self.flush_redis();
+        transfer(copy, &self.redis);
     }
 
     /// Holds the read models against the log.
     pub(crate) async fn assert_consistent(&self) {
-        judge::assert_consistent(&self.database, &self.redis).await;
+        self.assert_consistent_with(|circumstances| circumstances)
+            .await;
+    }
+
+    /// The same, under circumstances that are not the usual ones.
+    pub(crate) async fn assert_consistent_with(
+        &self,
+        change: impl FnOnce(Circumstances) -> Circumstances,
+    ) {
+        let mut circumstances = Circumstances::default();
+        if self.partitions > 1 {
+            circumstances = circumstances.partitions(self.partitions);
+        }
+        let circumstances = change(circumstances);
+        judge::assert_consistent_with(&self.database, &self.redis, &circumstances).await;
+    }
+
+    /// Takes the log back, with everything that it has after a sequence, as a server does that
+    /// had not got it when it took over.
+    pub(crate) async fn lose_tail(&self, after: u64) {
+        let mut sql = self.sql().await;
+        for statement in [
+            "DELETE FROM circle_events WHERE sequence > ?",
+            "UPDATE log_head SET last_sequence = ?",
+            "DELETE FROM circle_snapshots WHERE sequence > ?",
+        ] {
+            sqlx::query(statement)
+                .bind(after)
+                .execute(&mut sql)
+                .await
+                .unwrap();
+        }
+    }
+
+    /// A writer that knows nothing of what was.
+    pub(crate) fn forgetful_writer(&mut self) {
+        self.writer = Writer::start(self.store.clone(), WriterOptions::default()).0;
+    }
+}
+
+fn transfer(from: &RedisDatabase, to: &RedisDatabase) {
+    let number = to.number().to_string();
+    for key in from.command(&["KEYS", "*"]) {
+        from.command(&["COPY", &key, &key, "DB", &number]);
     }
 }
 

@@ -1,0 +1,152 @@
+//! Servers that lost something: MySQL its tail, Redis its tail or everything.
+
+use projector::Step;
+use test_support::mysql::Engine;
+use test_support::on_every_engine;
+
+use crate::support::{World, update};
+
+on_every_engine!(
+    a_log_that_lost_its_tail_takes_the_read_models_back,
+    new_events_under_the_old_numbers_are_told_apart,
+    a_log_that_lost_everything_leaves_nothing,
+    a_log_that_lost_more_than_the_changes_that_are_kept_is_built_anew,
+    a_rewind_that_is_cut_off_is_completed,
+    an_older_redis_is_caught_up,
+    a_redis_that_lost_everything_is_noticed_without_an_event,
+    partitions_go_back_together,
+);
+
+async fn a_log_that_lost_its_tail_takes_the_read_models_back(engine: Engine) {
+    let world = World::create(engine).await;
+    let mut projector = world.projector(10);
+    world.crowd(50).await;
+    world.catch_up(&mut projector).await;
+    world.lose_tail(41).await;
+    let step = projector.step().await.unwrap();
+    assert!(
+        matches!(step, Step::Rewound { common } if common.get() == 41),
+        "{step:?}"
+    );
+    world.catch_up(&mut projector).await;
+    assert_eq!(projector.counts().rewinds, 1);
+    world.assert_consistent().await;
+}
+
+async fn new_events_under_the_old_numbers_are_told_apart(engine: Engine) {
+    let mut world = World::create(engine).await;
+    world.crowd(50).await;
+    // A projector that has just started, and one that was there all the time.
+    let mut old = world.projector(7);
+    world.catch_up(&mut old).await;
+    for lost in [45, 30, 20] {
+        world.lose_tail(lost).await;
+        world.forgetful_writer();
+        world.crowd(60).await;
+        world.catch_up(&mut old).await;
+        world.assert_consistent().await;
+
+        world.lose_tail(lost).await;
+        world.forgetful_writer();
+        world.crowd(10).await;
+        let mut new = world.projector(7);
+        world.catch_up(&mut new).await;
+        assert_eq!(new.counts().rewinds, 1);
+        world.assert_consistent().await;
+        old.forget();
+    }
+}
+
+async fn a_log_that_lost_everything_leaves_nothing(engine: Engine) {
+    let mut world = World::create(engine).await;
+    let mut projector = world.projector(10);
+    world.crowd(30).await;
+    world.catch_up(&mut projector).await;
+    world.lose_tail(0).await;
+    world.catch_up(&mut projector).await;
+    world.assert_consistent().await;
+    world.forgetful_writer();
+    world.crowd(40).await;
+    world.catch_up(&mut projector).await;
+    world.assert_consistent().await;
+}
+
+async fn a_log_that_lost_more_than_the_changes_that_are_kept_is_built_anew(engine: Engine) {
+    let mut world = World::create(engine).await;
+    world.changes_kept = 16;
+    let mut projector = world.projector(10);
+    world.catch_up(&mut projector).await;
+    world.crowd(80).await;
+    world.catch_up(&mut projector).await;
+    world.assert_consistent().await;
+    world.lose_tail(40).await;
+    world.forgetful_writer();
+    world.crowd(7).await;
+    let builds = projector.counts().builds;
+    world.catch_up(&mut projector).await;
+    assert_eq!(projector.counts().builds, builds + 1);
+    world.assert_consistent().await;
+}
+
+async fn a_rewind_that_is_cut_off_is_completed(engine: Engine) {
+    let mut world = World::create(engine).await;
+    world.crowd(60).await;
+    world.catch_up(&mut world.projector(50)).await;
+    for n in 0..40_u64 {
+        world.lose_tail(50 - n).await;
+        world.forgetful_writer();
+        world.crowd(3).await;
+        let mut projector = world.projector(5);
+        let steps = async {
+            loop {
+                projector.step().await.unwrap();
+            }
+        };
+        let patience = std::time::Duration::from_micros(1_000 + n * 173);
+        let _: Result<(), _> = tokio::time::timeout(patience, steps).await;
+    }
+    world.catch_up(&mut world.projector(50)).await;
+    world.assert_consistent().await;
+}
+
+async fn an_older_redis_is_caught_up(engine: Engine) {
+    let world = World::create(engine).await;
+    let mut projector = world.projector(10);
+    world.crowd(40).await;
+    world.catch_up(&mut projector).await;
+    let dump = world.dump();
+    world.crowd(40).await;
+    let (id, _) = world.create_circle("football").await;
+    world.command(id, update("golf", 50)).await;
+    world.catch_up(&mut projector).await;
+    world.put_back(&dump);
+    // No event comes any more that could tell.
+    world.catch_up_with_redis(&mut projector).await;
+    world.assert_consistent().await;
+}
+
+async fn a_redis_that_lost_everything_is_noticed_without_an_event(engine: Engine) {
+    for partitions in [1, 3] {
+        let world = World::spread(engine, partitions).await;
+        let mut projector = world.projector(10);
+        world.crowd(30).await;
+        world.catch_up(&mut projector).await;
+        world.flush_redis();
+        world.catch_up_with_redis(&mut projector).await;
+        world.assert_consistent().await;
+    }
+}
+
+async fn partitions_go_back_together(engine: Engine) {
+    let mut world = World::spread(engine, 4).await;
+    let mut projector = world.projector(10);
+    world.crowd(80).await;
+    world.catch_up(&mut projector).await;
+    for lost in [70, 33] {
+        world.lose_tail(lost).await;
+        world.forgetful_writer();
+        world.crowd(20).await;
+        world.catch_up(&mut projector).await;
+        world.assert_consistent().await;
+    }
+}
