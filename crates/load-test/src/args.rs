@@ -23,6 +23,8 @@ pub(crate) enum Action {
     Run(Run),
     /// Make all measurements with one database, in a fixed order. `make bench` does so.
     Bench(Bench),
+    /// Write many events straight into an empty log.
+    FillLog(FillLog),
     /// Compare the results of `bench` with what they must reach.
     Summary(Summary),
     /// Serve a call that does nothing.
@@ -110,19 +112,39 @@ pub(crate) struct Bench {
     #[arg(long, default_value_t = 1_000)]
     pub(crate) updates: usize,
 
-    /// How many circles there are when queries are measured.
-    #[arg(long, default_value = "100000")]
+    /// How many circles there are when lists are measured.
+    #[arg(long, default_value = "1000000")]
     pub(crate) circles: NonZero<usize>,
+
+    /// The program h2load, to measure GetCircle with it, too.
+    #[arg(long)]
+    pub(crate) h2load: Option<PathBuf>,
+
+    /// Rounds of GetCircle by h2load.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) h2load_rounds: usize,
 
     /// A database for the INSERT ceiling, not that of the services.
     #[arg(long)]
     pub(crate) mysql_url: String,
 
-    /// A logical database of Redis for the SET and GET ceilings, not that of the services.
+    /// The database of the services, to read its log; for `rebuild`.
+    #[arg(long)]
+    pub(crate) log_url: Option<String>,
+
+    /// How many events `fill-log` has written there.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) log_events: u64,
+
+    /// Of how many circles.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) log_circles: u64,
+
+    /// A logical database of Redis for the ceilings, not that of the services and empty.
     #[arg(long, default_value = "redis://127.0.0.1:6379/200")]
     pub(crate) redis_url: String,
 
-    /// A folder on the disk of the database, for the fsync ceiling.
+    /// A folder on the disk of the database, for the fsync ceiling, and for what h2load sends.
     #[arg(long, default_value = ".")]
     pub(crate) folder: PathBuf,
 
@@ -137,6 +159,8 @@ pub(crate) enum Side {
     Commands,
     /// All three services, the database and Redis.
     System,
+    /// The projector and the query service, with a log that is at rest.
+    Rebuild,
 }
 
 /// A part of the measurements.
@@ -175,6 +199,22 @@ impl Bench {
     }
 }
 
+/// A log to start from.
+#[derive(Debug, Args)]
+pub(crate) struct FillLog {
+    /// The database that the services will use.
+    #[arg(long)]
+    pub(crate) mysql_url: String,
+
+    /// How many events.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) events: u64,
+
+    /// Of how many circles.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) circles: u64,
+}
+
 /// The report.
 #[derive(Debug, Args)]
 pub(crate) struct Summary {
@@ -205,6 +245,10 @@ pub(crate) struct System {
     /// Address of `load-test echo-server`.
     #[arg(long, default_value = "127.0.0.1:50055")]
     pub(crate) echo: String,
+
+    /// Address of the projector.
+    #[arg(long, default_value = "127.0.0.1:50053")]
+    pub(crate) projector: String,
 
     /// Connections to each service.
     #[arg(long, default_value_t = 4)]

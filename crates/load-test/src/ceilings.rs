@@ -2,6 +2,8 @@
 
 mod fsync;
 mod insert;
+mod log_pages;
+mod read_models;
 mod redis;
 
 use std::collections::BTreeMap;
@@ -85,19 +87,49 @@ pub(crate) fn redis(
     time: Duration,
     processes: &Processes,
 ) -> Result<Vec<Ceiling>, Box<dyn Error>> {
-    let mut pipeline = redis::Pipeline::connect(url)?;
+    let mut documents = redis::Documents::connect(url)?;
     let mut ceilings = Vec::new();
     for command in [redis::Command::Set, redis::Command::Get] {
         let mut meter = Meter::new(processes)?;
         while meter.elapsed() < time {
             let started = Instant::now();
-            pipeline.run(command)?;
+            documents.run(command)?;
             meter.add(started);
         }
         ceilings.push(meter.ceiling(command.name(), "commands", redis::DEPTH)?);
     }
-    pipeline.clean()?;
+    documents.clean()?;
     Ok(ceilings)
+}
+
+/// How fast the whole log can be read, page by page, as the projector tails it.
+pub(crate) async fn log_pages(
+    url: &str,
+    events: u64,
+    processes: &Processes,
+) -> Result<Ceiling, Box<dyn Error>> {
+    let mut meter = Meter::new(processes)?;
+    log_pages::read(url, events, &mut meter).await?;
+    let page = log_pages::PAGE as usize;
+    Ok(meter.total("log pages", "events", page, events)?)
+}
+
+/// How fast Redis takes the read models of so many events, counted in events.
+pub(crate) fn read_models(
+    url: &str,
+    events: u64,
+    circles: u64,
+    processes: &Processes,
+) -> io::Result<Ceiling> {
+    let mut writer = read_models::Writer::connect(url)?;
+    let mut meter = Meter::new(processes)?;
+    let started = Instant::now();
+    writer.write(events, circles)?;
+    meter.add(started);
+    let depth = read_models::DEPTH;
+    let ceiling = meter.total("read models", "events", depth, events)?;
+    writer.clean()?;
+    Ok(ceiling)
 }
 
 /// Counts steps that are taken one after the other.
@@ -127,9 +159,15 @@ impl<'a> Meter<'a> {
         self.steps.saturating_record(nanoseconds);
     }
 
+    /// Of steps that all were as large as `batch`.
     fn ceiling(self, name: &str, unit: &str, batch: usize) -> io::Result<Ceiling> {
+        let total = self.steps.len() * batch as u64;
+        self.total(name, unit, batch, total)
+    }
+
+    fn total(self, name: &str, unit: &str, batch: usize, total: u64) -> io::Result<Ceiling> {
         let seconds = self.elapsed().as_secs_f64();
-        let total = self.steps.len() as f64 * batch as f64;
+        let total = total as f64;
         let cpu = self.processes.sample()?.since(&self.before);
         let each = |(name, cpu): (String, CpuUse)| (name, cpu.seconds() * 1e6 / total.max(1.0));
         Ok(Ceiling {

@@ -31,7 +31,7 @@ const IN_FLIGHT: usize = 512;
 const FIRST_NEW_CAPACITY: i16 = 1_000;
 
 /// Circles are called after these, with a number.
-const NAMES: [&str; 8] = [
+pub(crate) const NAMES: [&str; 8] = [
     "Astronomy",
     "Badminton",
     "Chess",
@@ -59,6 +59,18 @@ impl Circles {
         Self {
             list: Vec::new(),
             sequence: 0,
+        }
+    }
+
+    /// These, which exist once the read model has come to `sequence`.
+    pub(crate) fn known(ids: impl IntoIterator<Item = String>, sequence: i64) -> Self {
+        let circle = |id: String| Circle {
+            id: id.into(),
+            capacity: Cell::new(FIRST_NEW_CAPACITY),
+        };
+        Self {
+            list: ids.into_iter().map(circle).collect(),
+            sequence,
         }
     }
 

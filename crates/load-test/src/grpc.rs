@@ -66,6 +66,11 @@ pub(crate) fn frame(message: &impl Message) -> Bytes {
     frame.freeze()
 }
 
+/// How long a message is in its frame.
+pub(crate) fn framed_length(message: &[u8]) -> usize {
+    PREFIX + message.len()
+}
+
 /// The message inside its frame; none where that is not one whole, plain message.
 pub(crate) fn unframe(mut frame: Bytes) -> Option<Bytes> {
     let prefix = frame.first_chunk::<PREFIX>()?;

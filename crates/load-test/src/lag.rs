@@ -20,6 +20,10 @@ use crate::processes::Processes;
 use crate::recorder::Recorder;
 use crate::workload::{Slot, Targets, Workload, Written};
 
+/// How the lag is called at half of the highest rate of commands of the whole system, and of the command side alone.
+pub(crate) const OF_ALL: &str = "lag";
+pub(crate) const OF_COMMANDS: &str = "lag-alone";
+
 /// Probes a second, so that the queries are no load of their own.
 const PROBES: u32 = 250;
 
@@ -50,8 +54,10 @@ impl Follower {
     }
 }
 
-/// Sends commands of `workload` at a fixed rate. Returns the measurement of the commands, then that of the lag.
+/// Sends commands of `workload` at a fixed rate. Returns the measurement of the commands, then that of the lag,
+/// which is called `name`.
 pub(crate) async fn measure(
+    name: &str,
     targets: &Targets,
     workload: &Workload,
     per_second: u32,
@@ -85,7 +91,7 @@ pub(crate) async fn measure(
     };
     // What the processes used, they used for the commands.
     let lag = Measurement {
-        workload: "lag".to_owned(),
+        workload: name.to_owned(),
         load,
         record: follower.recorder.record(),
         cpu: BTreeMap::new(),

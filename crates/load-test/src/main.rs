@@ -17,15 +17,23 @@ mod client;
 mod closed_loop;
 mod echo_server;
 mod endurance;
+mod fill_log;
 mod grpc;
+mod h2load;
 mod lag;
+mod lists;
+mod log_rows;
 mod long_circle;
+mod made_up_log;
 mod measure;
 mod open_loop;
 mod pacer;
 mod processes;
+mod rebuild;
 mod recorder;
+mod redis_pipe;
 mod results;
+mod round_trips;
 mod run;
 mod summary;
 mod table;
@@ -59,6 +67,7 @@ fn act(action: Action) -> Result<(), Box<dyn Error>> {
     match action {
         Action::Run(arguments) => runtime()?.block_on(run::run(&arguments)),
         Action::Bench(arguments) => runtime()?.block_on(bench::run(&arguments)),
+        Action::FillLog(arguments) => runtime()?.block_on(fill_log::run(&arguments)),
         Action::Summary(arguments) => summary::print(&arguments.results),
         // As the services, it has a runtime with all cores.
         Action::EchoServer(arguments) => Builder::new_multi_thread()

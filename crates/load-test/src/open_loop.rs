@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,6 +44,30 @@ pub(crate) async fn run(
     let watch = span.watch(processes, || recorder.open(), || ());
     let ((), usage) = tokio::join!(calls, watch);
     Ok((recorder.record(), usage?))
+}
+
+/// Makes calls as long as `work` runs, and counts them all.
+pub(crate) async fn run_during<T>(
+    targets: &Targets,
+    workload: &Workload,
+    per_second: u32,
+    work: impl Future<Output = T>,
+) -> (Record, T) {
+    let recorder = Rc::new(Recorder::new());
+    let mut calls = Calls::default();
+    let mut due = pacer::start(per_second, Duration::ZERO, Duration::MAX);
+    let mut work = pin!(work);
+    recorder.open();
+    let done = loop {
+        tokio::select! {
+            done = &mut work => break done,
+            Some(due) = due.recv() => calls.start(targets, workload, due, &recorder, None),
+        }
+    };
+    drop(due);
+    let _ = timeout(PATIENCE, calls.end()).await;
+    recorder.close();
+    (recorder.record(), done)
 }
 
 #[derive(Default)]

@@ -18,7 +18,8 @@ pub(crate) struct Due {
 /// threads. A call can so be late by as much, which counts as its latency.
 const TICK: Duration = Duration::from_micros(250);
 
-/// Starts a thread that sends `per_second` calls until the measurement is over, then hangs up.
+/// Starts a thread that sends `per_second` calls until the measurement is over, or nobody listens any more; then
+/// hangs up.
 ///
 /// tokio's own clock is too coarse for this: it wakes up every millisecond at best.
 pub(crate) fn start(
@@ -33,7 +34,7 @@ pub(crate) fn start(
         let mut n: u32 = 0;
         loop {
             let after = Duration::from_secs_f64(f64::from(n) / per_second);
-            if after >= warm_up + measured {
+            if after >= warm_up.saturating_add(measured) {
                 return;
             }
             let at = begin + after;

@@ -32,7 +32,7 @@ impl FromStr for Watched {
 #[derive(Clone, Debug)]
 pub(crate) struct Processes(Vec<Watched>);
 
-/// CPU time of one process since it was started.
+/// CPU time of one process since it was started, with that of its children that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct CpuTime {
     user: Duration,
@@ -144,9 +144,12 @@ fn cpu_time(stat: &str) -> Option<CpuTime> {
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut fields = rest.split(' ').skip(11);
     let mut ticks = || fields.next()?.parse::<u32>().ok();
+    let (user, system) = (ticks()?, ticks()?);
+    // The generator starts others to do its work (h2load).
+    let (of_children, of_children_in_system) = (ticks()?, ticks()?);
     Some(CpuTime {
-        user: TICK * ticks()?,
-        system: TICK * ticks()?,
+        user: TICK * (user + of_children),
+        system: TICK * (system + of_children_in_system),
     })
 }
 
@@ -192,11 +195,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_time_is_read_past_a_strange_name() {
-        let stat = "42 (a ) b) S 1 2 3 4 5 6 7 8 9 10 250 125 0 0 20 0 1 0";
+    fn cpu_time_is_read_past_a_strange_name_with_that_of_children() {
+        let stat = "42 (a ) b) S 1 2 3 4 5 6 7 8 9 10 250 125 50 25 20 0 1 0";
         let time = cpu_time(stat).unwrap();
-        assert_eq!(time.user, Duration::from_millis(2_500));
-        assert_eq!(time.system, Duration::from_millis(1_250));
+        assert_eq!(time.user, Duration::from_millis(3_000));
+        assert_eq!(time.system, Duration::from_millis(1_500));
     }
 
     #[test]

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ceilings::Ceiling;
 use crate::endurance::Endurance;
+use crate::h2load::Round;
 use crate::long_circle::LongCircle;
 use crate::measure::{Load, Measurement};
+use crate::rebuild::Rebuild;
 
 /// Everything measured with one database. Parts that were left out are empty.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,6 +28,11 @@ pub(crate) struct Results {
     pub(crate) system: Vec<Measurement>,
     /// How many circles there were for the queries.
     pub(crate) circles: usize,
+    /// The empty call and GetCircle by h2load.
+    pub(crate) h2load: Vec<Round>,
+    /// How often the query service asks Redis for a hundred circles at once.
+    pub(crate) round_trips: Option<f64>,
+    pub(crate) rebuilds: Vec<Rebuild>,
 }
 
 /// Where it was measured.

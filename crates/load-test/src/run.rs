@@ -3,17 +3,20 @@
 use std::error::Error;
 use std::fs;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use circles_proto::circles::v1::{CircleOrder, GetCircleRequest};
+use tokio::time::sleep;
 
 use crate::args::{Kind, Run};
 use crate::circles::Circles;
 use crate::client::{Client, Failure};
 use crate::grpc::{Rpc, frame};
+use crate::lists::List;
 use crate::measure::measure;
 use crate::processes::Processes;
 use crate::table;
-use crate::workload::{Targets, Workload, list};
+use crate::workload::{Targets, Workload};
 
 pub(crate) async fn run(arguments: &Run) -> Result<(), Box<dyn Error>> {
     let system = &arguments.system;
@@ -66,8 +69,8 @@ async fn prepare(arguments: &Run, targets: &Targets) -> Result<Workload, Failure
         Kind::Update => Workload::Update(circles),
         Kind::Get => Workload::Get(circles),
         Kind::BatchGet => Workload::BatchGet(circles),
-        Kind::List => Workload::List("list", list(CircleOrder::NameAsc, None)),
-        Kind::Mix => Workload::Mix(circles),
+        Kind::List => Workload::List(List::first("list", CircleOrder::NameAsc)),
+        Kind::Mix => Workload::Mix(circles, List::first("list", CircleOrder::NameAsc)),
         Kind::Echo => Workload::Echo,
     })
 }
@@ -79,13 +82,14 @@ pub(crate) async fn wait_until_visible(query: &Client, circles: &Circles) -> Res
         min_sequence: Some(circles.sequence),
     };
     let mut caller = query.caller(0);
-    for _ in 0..ATTEMPTS {
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
         match caller.call(Rpc::GetCircle, frame(&request)).await {
-            // It waits for some seconds by itself.
+            // The service waits for some seconds by itself, but not where it knows that it can't come so far.
             Err(Failure::Status {
                 name: "UNAVAILABLE",
                 ..
-            }) => {}
+            }) => sleep(Duration::from_millis(100)).await,
             Err(failure) => return Err(failure),
             Ok(_) => return Ok(()),
         }
@@ -93,4 +97,5 @@ pub(crate) async fn wait_until_visible(query: &Client, circles: &Circles) -> Res
     Err(Failure::Malformed("the read model does not keep up"))
 }
 
-const ATTEMPTS: usize = 100;
+/// A million circles are created faster than the read model takes them in.
+const PATIENCE: Duration = Duration::from_secs(600);

@@ -1,18 +1,21 @@
 //! Measurements for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::ceilings::Ceiling;
 use crate::endurance::Endurance;
+use crate::h2load::Round;
 use crate::long_circle::LongCircle;
 use crate::measure::{Load, Measurement};
 use crate::processes::CpuUse;
+use crate::rebuild::Rebuild;
 use crate::recorder::Record;
 
 /// The heading of [`row`].
 pub(crate) fn heading() -> String {
     format!(
-        "{:<12} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}  CPU per call, µs (user + system)",
+        "{:<32} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}  CPU per call, µs (user + system)",
         "workload", "load", "calls/s", "p50 ms", "p90", "p99", "p99.9", "max", "failed"
     )
 }
@@ -26,7 +29,7 @@ pub(crate) fn row(measurement: &Measurement) -> String {
         Load::PerSecond(calls) => format!("{calls}/s"),
     };
     let mut row = format!(
-        "{:<12} {load:>9} {:>9.0} {:>8.2} {:>8.2} {:>8.2} {:>8.2} {:>8.2} {:>8}  {}",
+        "{:<32} {load:>9} {:>9.0} {:>8.2} {:>8.2} {:>8.2} {:>8.2} {:>8.2} {:>8}  {}",
         measurement.workload,
         record.per_second(),
         latency.p50,
@@ -69,6 +72,27 @@ fn cpu(measurement: &Measurement) -> String {
     )
 }
 
+/// The heading of [`h2load_row`].
+pub(crate) fn h2load_heading() -> String {
+    format!(
+        "{:<12} {:>9} {:>9} {:>8} {:>8}  CPU per call, µs",
+        "by h2load", "load", "calls/s", "mean ms", "max"
+    )
+}
+
+/// One round, in one line.
+pub(crate) fn h2load_row(round: &Round) -> String {
+    format!(
+        "{:<12} {:>9} {:>9.0} {:>8.2} {:>8.2}  {}",
+        round.workload,
+        round.in_flight,
+        round.per_second,
+        round.mean,
+        round.max,
+        each(&round.cpu)
+    )
+}
+
 /// The heading of [`ceiling_row`].
 pub(crate) fn ceiling_heading() -> String {
     format!(
@@ -79,12 +103,6 @@ pub(crate) fn ceiling_heading() -> String {
 
 /// One ceiling, in one line.
 pub(crate) fn ceiling_row(ceiling: &Ceiling) -> String {
-    let cpu = ceiling
-        .cpu
-        .iter()
-        .filter(|(_, cpu)| **cpu >= 0.1)
-        .map(|(name, cpu)| format!("{name} {cpu:.1}"));
-    let cpu: Vec<_> = cpu.collect();
     let latency = &ceiling.latency;
     format!(
         "{:<12} {:>9} {:>9.0} {:<8} {:>8.2} {:>8.2} {:>8.2}  {}",
@@ -95,8 +113,65 @@ pub(crate) fn ceiling_row(ceiling: &Ceiling) -> String {
         latency.p50,
         latency.p99,
         latency.max,
-        cpu.join("  ")
+        each(&ceiling.cpu)
     )
+}
+
+/// Microseconds of each process that took part.
+fn each(cpu: &BTreeMap<String, f64>) -> String {
+    let cpu = cpu
+        .iter()
+        .filter(|(_, cpu)| **cpu >= 0.1)
+        .map(|(name, cpu)| format!("{name} {cpu:.1}"));
+    cpu.collect::<Vec<_>>().join("  ")
+}
+
+/// A rebuild with what it is compared with.
+pub(crate) fn rebuild(rebuild: &Rebuild) -> String {
+    let Rebuild {
+        reading,
+        writing,
+        quiet,
+        course,
+        meanwhile,
+        ..
+    } = rebuild;
+    let (events, circles) = (rebuild.events, rebuild.circles);
+    let mut text = format!("  rebuild of {events} events over {circles} circles\n");
+    text += &[
+        ceiling_heading(),
+        ceiling_row(reading),
+        ceiling_row(writing),
+    ]
+    .join("\n");
+    let _ = write!(text, "\n{}\n{}", heading(), row(quiet));
+    for one in &course.progress {
+        let _ = write!(
+            text,
+            "\n  after {:.1} s: {}, {} of {} events, {:.0}/s, {:.1} s left",
+            one.at,
+            one.phase,
+            one.events,
+            one.events_total,
+            one.events_per_second,
+            one.seconds_left
+        );
+    }
+    let _ = write!(
+        text,
+        "\n  {:.0} events/s while building, {:.0}/s in all; GetCircle meanwhile: p50 {:.2} ms, p99 {:.2}, max {:.2}, \
+         {} calls, {} failed; the projector held {:.0} MiB; {} circles differed",
+        rebuild.building_rate(),
+        rebuild.whole_rate(),
+        meanwhile.latency.p50,
+        meanwhile.latency.p99,
+        meanwhile.latency.max,
+        meanwhile.calls,
+        meanwhile.failed(),
+        rebuild.peak,
+        course.divergent,
+    );
+    text
 }
 
 /// The memory of a service under load.

@@ -4,14 +4,15 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use circles_proto::circles::v1::{
-    BatchGetCirclesRequest, CircleFilter, CircleOrder, CreateCircleResponse, GetCircleRequest,
-    ListCirclesRequest, UpdateCircleRequest, UpdateCircleResponse,
+    BatchGetCirclesRequest, CreateCircleResponse, GetCircleRequest, UpdateCircleRequest,
+    UpdateCircleResponse,
 };
 use prost::Message as _;
 
 use crate::circles::{Circles, new_circle};
 use crate::client::{Caller, Client, Failure};
 use crate::grpc::{Rpc, Side, frame};
+use crate::lists::List;
 
 /// Where the services are.
 #[derive(Clone)]
@@ -34,37 +35,26 @@ pub(crate) enum Workload {
     Get(Rc<Circles>),
     /// Reads a hundred of these at once.
     BatchGet(Rc<Circles>),
-    /// Reads the first page of a list, which is called so.
-    List(&'static str, ListCirclesRequest),
-    /// Of a hundred calls 75 read a circle, 15 update one, 5 list and 5 create.
-    Mix(Rc<Circles>),
+    /// Reads any of these pages.
+    List(List),
+    /// Of a hundred calls 75 read a circle, 15 update one, 5 read this list and 5 create.
+    Mix(Rc<Circles>, List),
     /// A call that does nothing, on our own server.
     Echo,
 }
 
 const BATCH_GET: usize = 100;
 
-/// The list that is asked for: 50 circles in this order, under this filter.
-pub(crate) fn list(order: CircleOrder, filter: Option<CircleFilter>) -> ListCirclesRequest {
-    ListCirclesRequest {
-        page_size: 50,
-        page_token: String::new(),
-        order_by: order.into(),
-        filter,
-        min_sequence: None,
-    }
-}
-
 impl Workload {
-    pub(crate) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Create => "create",
             Self::CreateKeyed => "create-keyed",
             Self::Update(_) => "update",
             Self::Get(_) => "get",
             Self::BatchGet(_) => "batch-get",
-            Self::List(name, _) => name,
-            Self::Mix(_) => "mix",
+            Self::List(list) => &list.name,
+            Self::Mix(..) => "mix",
             Self::Echo => "echo",
         }
     }
@@ -79,26 +69,16 @@ impl Workload {
                 (Rpc::CreateCircle, frame(&request))
             }
             Self::Update(circles) => (Rpc::UpdateCircle, frame(&update(circles))),
-            Self::Get(circles) => (Rpc::GetCircle, frame(&get(circles))),
+            Self::Get(circles) => get(circles),
             Self::BatchGet(circles) => (Rpc::BatchGetCircles, frame(&batch_get(circles))),
-            Self::List(_, request) => (Rpc::ListCircles, frame(request)),
-            Self::Mix(circles) => match fastrand::u8(..100) {
-                0..75 => (Rpc::GetCircle, frame(&get(circles))),
+            Self::List(list) => (Rpc::ListCircles, list.any()),
+            Self::Mix(circles, list) => match fastrand::u8(..100) {
+                0..75 => get(circles),
                 75..90 => (Rpc::UpdateCircle, frame(&update(circles))),
-                90..95 => {
-                    let request = list(CircleOrder::NameAsc, None);
-                    (Rpc::ListCircles, frame(&request))
-                }
+                90..95 => (Rpc::ListCircles, list.any()),
                 _ => (Rpc::CreateCircle, frame(&new_circle())),
             },
-            Self::Echo => {
-                let circle_id = "019ab0f2-9d5c-7c3e-8a55-0d1f0c2b3a49".to_owned();
-                let request = GetCircleRequest {
-                    circle_id,
-                    min_sequence: None,
-                };
-                (Rpc::Echo, frame(&request))
-            }
+            Self::Echo => (Rpc::Echo, frame(&get_request(ECHO.to_owned()))),
         }
     }
 }
@@ -122,12 +102,20 @@ fn update(circles: &Circles) -> UpdateCircleRequest {
     }
 }
 
-fn get(circles: &Circles) -> GetCircleRequest {
+/// Reads one of these.
+pub(crate) fn get(circles: &Circles) -> (Rpc, Bytes) {
+    (Rpc::GetCircle, frame(&get_request(circles.any())))
+}
+
+fn get_request(circle_id: String) -> GetCircleRequest {
     GetCircleRequest {
-        circle_id: circles.any(),
+        circle_id,
         min_sequence: None,
     }
 }
+
+/// What the empty call carries.
+const ECHO: &str = "019ab0f2-9d5c-7c3e-8a55-0d1f0c2b3a49";
 
 fn batch_get(circles: &Circles) -> BatchGetCirclesRequest {
     BatchGetCirclesRequest {

@@ -1,10 +1,10 @@
-//! Redis by hand: commands written in one piece, answers compared with what must come.
+//! Small documents in Redis, written and read.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::io;
 
 use uuid::Uuid;
+
+use crate::redis_pipe::Pipe;
 
 /// Commands on their way at a time, on one connection.
 pub(super) const DEPTH: usize = 64;
@@ -28,45 +28,26 @@ impl Command {
 }
 
 /// A connection, and documents like those of the read model.
-pub(super) struct Pipeline {
-    stream: TcpStream,
+pub(super) struct Documents {
+    pipe: Pipe,
     ids: Vec<Uuid>,
-    written: Vec<u8>,
-    expected: Vec<u8>,
-    answer: Vec<u8>,
 }
 
-impl Pipeline {
-    /// `url` is `redis://host:port`, with `/` and the number of a logical database where not the first is
-    /// meant. Writes all documents.
+impl Documents {
+    /// Writes all documents.
     pub(super) fn connect(url: &str) -> io::Result<Self> {
-        let address = url.strip_prefix("redis://").ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "must be redis://host:port")
-        })?;
-        let (address, database) = address.split_once('/').unwrap_or((address, ""));
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        // An answer that is shorter than expected would be waited for without end.
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        let mut pipeline = Self {
-            stream,
+        let mut documents = Self {
+            pipe: Pipe::connect(url)?,
             ids: (0..DOCUMENTS).map(|_| Uuid::now_v7()).collect(),
-            written: Vec::new(),
-            expected: Vec::new(),
-            answer: Vec::new(),
         };
-        if !database.is_empty() {
-            pipeline.add(&["SELECT", database], "+OK\r\n");
-            pipeline.exchange()?;
-        }
         for first in 0..DOCUMENTS / DEPTH {
             for n in 0..DEPTH {
-                let id = pipeline.ids[first * DEPTH + n];
-                pipeline.set(id);
+                let id = documents.ids[first * DEPTH + n];
+                documents.set(id);
             }
-            pipeline.exchange()?;
+            documents.pipe.exchange()?;
         }
-        Ok(pipeline)
+        Ok(documents)
     }
 
     /// Sends [`DEPTH`] commands and reads the answers.
@@ -78,51 +59,26 @@ impl Pipeline {
                 Command::Get => {
                     let document = document(id);
                     let answer = format!("${}\r\n{document}\r\n", document.len());
-                    self.add(&["GET", &key(id)], &answer);
+                    self.pipe.add(&["GET", &key(id)], &answer);
                 }
             }
         }
-        self.exchange()
+        self.pipe.exchange()
     }
 
     /// Removes the documents.
     pub(super) fn clean(mut self) -> io::Result<()> {
         for ids in std::mem::take(&mut self.ids)[..DOCUMENTS / DEPTH * DEPTH].chunks(DEPTH) {
             for id in ids {
-                self.add(&["DEL", &key(*id)], ":1\r\n");
+                self.pipe.add(&["DEL", &key(*id)], ":1\r\n");
             }
-            self.exchange()?;
+            self.pipe.exchange()?;
         }
         Ok(())
     }
 
     fn set(&mut self, id: Uuid) {
-        self.add(&["SET", &key(id), &document(id)], "+OK\r\n");
-    }
-
-    fn add(&mut self, command: &[&str], answer: &str) {
-        self.written
-            .extend(format!("*{}\r\n", command.len()).bytes());
-        for word in command {
-            self.written
-                .extend(format!("${}\r\n{word}\r\n", word.len()).bytes());
-        }
-        self.expected.extend(answer.bytes());
-    }
-
-    fn exchange(&mut self) -> io::Result<()> {
-        self.stream.write_all(&self.written)?;
-        self.answer.resize(self.expected.len(), 0);
-        self.stream.read_exact(&mut self.answer)?;
-        if self.answer != self.expected {
-            let text = String::from_utf8_lossy(&self.answer).into_owned();
-            return Err(io::Error::other(format!(
-                "unexpected answer of Redis: {text}"
-            )));
-        }
-        self.written.clear();
-        self.expected.clear();
-        Ok(())
+        self.pipe.add(&["SET", &key(id), &document(id)], "+OK\r\n");
     }
 }
 
