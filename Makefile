@@ -14,7 +14,7 @@ run: ## Set up MySQL and Redis, start the three services, show their logs; Ctrl-
 test: ## Run every test on private servers (part of them: make test ARGS="-p shared-domain")
 	@deploy/local/test $(ARGS)
 
-bench: ## Measure the services and the machine on release builds (15 minutes; BENCH_QUICK=1: 5)
+bench: ## Measure the services and the machine on release builds (25 minutes; BENCH_QUICK=1: 5)
 	@deploy/local/bench
 
 clean-data: ## Stop what `make run` left running, and forget its data

@@ -1,8 +1,12 @@
 //! `load-test summary`: what was measured against what must be reached.
 
 mod commands;
+mod get;
+mod lists;
+mod rebuild;
 mod system;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
@@ -78,7 +82,12 @@ impl Report<'_> {
     /// Whether the machine was left to the measurements.
     fn noise(&mut self) {
         let all = self.results.commands.iter().chain(&self.results.system);
-        let cores = all.map(|one| one.elsewhere / one.record.seconds);
+        let quiet = self.results.rebuilds.iter().map(|one| &one.quiet);
+        let cores = all
+            .chain(quiet)
+            .map(|one| one.elsewhere / one.record.seconds);
+        let h2load = self.results.h2load.iter();
+        let cores = cores.chain(h2load.map(|one| one.elsewhere / one.seconds));
         let cores: Vec<f64> = cores.collect();
         let most = cores.iter().copied().fold(0.0, f64::max);
         if let Some(median) = median(cores) {
@@ -147,17 +156,27 @@ fn spread(rounds: &[&Measurement]) -> String {
 
 /// Microseconds of each process for a call.
 fn cpu(rounds: &[&Measurement]) -> String {
+    let used = |one: &&Measurement| -> BTreeMap<String, f64> {
+        let calls = one.record.calls.max(1) as f64;
+        let each = one.cpu.iter();
+        each.map(|(name, cpu)| (name.clone(), cpu.seconds() * 1e6 / calls))
+            .collect()
+    };
+    let rounds: Vec<_> = rounds.iter().map(used).collect();
+    each(&rounds, |round| round)
+}
+
+/// The median of each process, in microseconds.
+fn each<T>(rounds: &[T], used: impl Fn(&T) -> &BTreeMap<String, f64>) -> String {
     let names = rounds
         .first()
         .into_iter()
-        .flat_map(|first| first.cpu.keys());
+        .flat_map(|first| used(first).keys());
     let each = names.filter_map(|name| {
-        let used = median_of(rounds, |one| {
-            let seconds = one.cpu.get(name).map_or(0.0, |cpu| cpu.seconds());
-            seconds * 1e6 / one.record.calls.max(1) as f64
-        })?;
+        let of_one = |round| used(round).get(name).copied().unwrap_or_default();
+        let median = median(rounds.iter().map(of_one).collect())?;
         // What idles beside the call is no part of it.
-        (used >= 0.1).then(|| format!("{name} {used:.1}"))
+        (median >= 0.1).then(|| format!("{name} {median:.1}"))
     });
     let each: Vec<_> = each.collect();
     format!("{} µs", each.join(", "))
