@@ -82,7 +82,12 @@ impl Setting<'_> {
         };
         let get = Workload::Get(Rc::clone(circles));
         let load = Load::PerSecond(QUERIES);
-        let quiet = measure(&targets, &get, load, self.span, processes).await?;
+        // About as long as the rebuild that follows.
+        let quiet = Span {
+            measured: self.span.measured * 2,
+            ..self.span
+        };
+        let quiet = measure(&targets, &get, load, quiet, processes).await?;
         let rebuilding = rebuild(self.projector);
         let (meanwhile, course) = open_loop::run_during(&targets, &get, QUERIES, rebuilding).await;
         let memory = processes.memory()?;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use circles_proto::circles::admin::v1::projector_admin_service_client::ProjectorAdminServiceClient;
 use circles_proto::circles::admin::v1::{RebuildPhase, RebuildRequest, RebuildResponse};
 use serde::{Deserialize, Serialize};
+use tonic::Status;
 
 /// How a rebuild went.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,12 +37,10 @@ pub(crate) struct Progress {
 pub(super) async fn rebuild(address: &str) -> Result<Course, Box<dyn Error>> {
     let mut client = ProjectorAdminServiceClient::connect(format!("http://{address}")).await?;
     let started = Instant::now();
-    let mut messages = client
-        .rebuild(RebuildRequest { dry_run: false })
-        .await?
-        .into_inner();
+    let answer = client.rebuild(RebuildRequest { dry_run: false }).await;
+    let mut messages = answer.map_err(refused)?.into_inner();
     let (mut building, mut progress, mut last) = (None, Vec::new(), None);
-    while let Some(message) = messages.message().await? {
+    while let Some(message) = messages.message().await.map_err(refused)? {
         let at = started.elapsed().as_secs_f64();
         let phase = phase(&message);
         if phase > RebuildPhase::Building {
@@ -62,6 +61,11 @@ pub(super) async fn rebuild(address: &str) -> Result<Course, Box<dyn Error>> {
         divergent: difference.divergent_circles,
         stray: difference.stray_entries,
     })
+}
+
+fn refused(status: Status) -> String {
+    let (code, message) = (status.code(), status.message());
+    format!("the projector answers Rebuild with {code:?}: {message}")
 }
 
 fn phase(message: &RebuildResponse) -> RebuildPhase {

@@ -9,7 +9,7 @@ use circles_proto::circles::admin::v1::{
 use tokio::net::TcpListener;
 use tokio_stream::Iter;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response};
 
 use super::*;
 
