@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 
 use crate::processes::{CpuUse, Processes};
 use crate::recorder::{Latency, histogram};
@@ -115,7 +116,7 @@ pub(crate) async fn log_pages(
 }
 
 /// How fast Redis takes the read models of so many events, counted in events.
-pub(crate) fn read_models(
+pub(crate) async fn read_models(
     url: &str,
     events: u64,
     circles: u64,
@@ -124,11 +125,14 @@ pub(crate) fn read_models(
     let mut writer = read_models::Writer::connect(url)?;
     let mut meter = Meter::new(processes)?;
     let started = Instant::now();
-    writer.write(events, circles)?;
+    // Not on this thread, which has to answer the pings of the services.
+    let writing = spawn_blocking(move || writer.write(events, circles).map(|()| writer));
+    let writer = writing.await.map_err(io::Error::other)??;
     meter.add(started);
     let depth = read_models::DEPTH;
     let ceiling = meter.total("read models", "events", depth, events)?;
-    writer.clean()?;
+    let cleaning = spawn_blocking(|| writer.clean());
+    cleaning.await.map_err(io::Error::other)??;
     Ok(ceiling)
 }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 
 use crate::client::{Client, Failure};
 use crate::grpc::{Rpc, framed_length};
@@ -100,10 +101,10 @@ impl H2load {
         processes: &Processes,
     ) -> Result<Round, H2loadError> {
         // A run of its own: h2load's own warm-up is missing in its calls, but not in its bytes.
-        self.run(Duration::from_secs(1))?;
+        self.run(Duration::from_secs(1)).await?;
         let length = self.call_once().await?;
         let before = processes.sample()?;
-        let output = self.run(time)?;
+        let output = self.run(time).await?;
         let after = processes.sample()?;
         require(&output, length)?;
         require(&output, self.call_once().await?)?;
@@ -129,9 +130,9 @@ impl H2load {
         Ok(framed_length(&answer) as u64)
     }
 
-    /// Blocks the thread: nothing else is to happen meanwhile.
-    fn run(&self, time: Duration) -> Result<Output, H2loadError> {
-        let output = Command::new(&self.program)
+    async fn run(&self, time: Duration) -> Result<Output, H2loadError> {
+        let mut command = Command::new(&self.program);
+        command
             .args(["--threads=1", "--header=content-type: application/grpc"])
             .arg("--header=te: trailers")
             .arg(format!("--clients={CONNECTIONS}"))
@@ -140,8 +141,10 @@ impl H2load {
             .arg("--data")
             .arg(&self.request)
             .arg(format!("http://{}{}", self.address, self.rpc.path()))
-            .stdin(Stdio::null())
-            .output()?;
+            .stdin(Stdio::null());
+        // Not on this thread, which has to answer the pings of the services.
+        let output = spawn_blocking(move || command.output());
+        let output = output.await.map_err(io::Error::other)??;
         let text = String::from_utf8_lossy(&output.stdout);
         match Output::parse(&text) {
             Some(parsed) if output.status.success() => Ok(parsed),

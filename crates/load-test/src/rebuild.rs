@@ -74,7 +74,8 @@ impl Setting<'_> {
     pub(crate) async fn measure(&self, circles: &Rc<Circles>) -> Result<Rebuild, Box<dyn Error>> {
         let (events, processes) = (self.events, self.processes);
         let reading = ceilings::log_pages(self.log_url, events, processes).await?;
-        let writing = ceilings::read_models(self.spare_redis_url, events, self.circles, processes)?;
+        let writing =
+            ceilings::read_models(self.spare_redis_url, events, self.circles, processes).await?;
         let targets = Targets {
             command: None,
             query: Some(self.query.clone()),

@@ -79,7 +79,9 @@ pub(super) async fn run(arguments: &Bench, results: &mut Results) -> Result<(), 
     if arguments.has(Part::List) {
         bench.lists(arguments, &circles, results).await?;
     }
-    println!("{}", table::heading());
+    if arguments.has(Part::Mix) || arguments.has(Part::Lag) {
+        println!("{}", table::heading());
+    }
     if arguments.has(Part::Mix) {
         let list = List::first("list", CircleOrder::NameAsc);
         let mix = Workload::Mix(circles, list);
