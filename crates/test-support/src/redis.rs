@@ -72,11 +72,17 @@ impl RedisDatabase {
             .last()
             .and_then(|number| number.parse().ok())
             .expect("the Redis test server tells how many databases it has");
-        let lease = Uuid::now_v7().to_string();
+        let usable = databases.min(MOST_DATABASES).saturating_sub(1);
+        let id = Uuid::now_v7();
+        let lease = id.to_string();
+        // Anywhere, so that what a test left running does not write into the
+        // database of the one that comes right after it.
+        let first = id.as_u64_pair().1 as u32 % usable.max(1);
 
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            for number in 1..databases.min(MOST_DATABASES) {
+            for n in 0..usable {
+                let number = 1 + (first + n) % usable;
                 let key = lease_key(number);
                 let milliseconds = LEASE.as_millis().to_string();
                 let set = ["SET", &key, &lease, "NX", "PX", &milliseconds];

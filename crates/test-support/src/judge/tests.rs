@@ -2,5 +2,6 @@
 
 mod by_hand;
 mod log;
+mod parked;
 mod partitions;
 mod whole;

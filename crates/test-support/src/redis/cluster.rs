@@ -16,10 +16,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MASTERS: usize = 3;
 const SLOTS: usize = 16_384;
 
-/// The masters talk to each other on the port 10,000 above. From this range on,
-/// both are below those that the kernel gives to outgoing connections.
-const FIRST_PORT: u16 = 20_000;
-const PORTS: u16 = 2_768;
+/// The masters talk to each other on the port 10,000 above. With these, that is
+/// neither one that `deploy/local/server` gives to a server nor one that the
+/// kernel gives to outgoing connections.
+const FIRST_PORT: u16 = 22_000;
+const PORTS: u16 = 768;
 
 /// Three masters without replicas, each with a third of the slots. Stopped when
 /// dropped.

@@ -44,6 +44,37 @@ fn event(
     }
 }
 
+pub(super) const A_KEY: &str = "circle:01890000-0000-7000-8000-00000000000a";
+pub(super) const A_HISTORY: &str = "circle:01890000-0000-7000-8000-00000000000a:history";
+pub(super) const A_DOCUMENT: &str =
+    r#"{"id":"01890000-0000-7000-8000-00000000000a","name":"chess","capacity":30,"version":2}"#;
+pub(super) const A_FIRST_DOCUMENT: &str =
+    r#"{"id":"01890000-0000-7000-8000-00000000000a","name":"chess","capacity":20,"version":1}"#;
+pub(super) const A_BY_NAME: &str = "chess\x0001890000-0000-7000-8000-00000000000a000300000000002";
+pub(super) const A_BY_CAPACITY: &str =
+    "00030chess\x0001890000-0000-7000-8000-00000000000a0000000002";
+pub(super) const CHANGES: &str = "circles:changes";
+
+/// An entry of the stream of changes.
+pub(super) fn add<'a>(id: &'a str, values: [&'a str; 5]) -> Vec<&'a str> {
+    let [kind, circle_id, version, event_id, document] = values;
+    vec![
+        "XADD",
+        CHANGES,
+        id,
+        "type",
+        kind,
+        "circle_id",
+        circle_id,
+        "version",
+        version,
+        "event_id",
+        event_id,
+        "document",
+        document,
+    ]
+}
+
 /// A command, its key in the second place, and the circle that it is about; none for what every
 /// partition has.
 type Line = (Option<&'static str>, &'static [&'static str]);
