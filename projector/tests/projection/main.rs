@@ -7,7 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod admin;
 mod damage;
 mod exactly_once;
 mod failover;
+mod served;
 mod support;

@@ -232,6 +232,29 @@ impl World {
         }
     }
 
+    /// Appends an update as a newer program would, under a type that is not known here.
+    pub(crate) async fn append_unknown(&self, id: CircleId, version: i32) {
+        let mut sql = self.sql().await;
+        let mut append = sqlx::Connection::begin(&mut sql).await.unwrap();
+        sqlx::query("UPDATE log_head SET last_sequence = last_sequence + 1 WHERE id = 1")
+            .execute(&mut *append)
+            .await
+            .unwrap();
+        sqlx::query(
+            "INSERT INTO circle_events \
+             SELECT last_sequence, ?, ?, ?, 'CirclePainted', \
+                 '{\"type\":\"circle_updated\",\"capacity\":30}', '{}', UTC_TIMESTAMP(6) \
+             FROM log_head",
+        )
+        .bind(Uuid::now_v7().to_string())
+        .bind(id.to_string())
+        .bind(version)
+        .execute(&mut *append)
+        .await
+        .unwrap();
+        append.commit().await.unwrap();
+    }
+
     /// A writer that knows nothing of what was.
     pub(crate) fn forgetful_writer(&mut self) {
         self.writer = Writer::start(self.store.clone(), WriterOptions::default()).0;
