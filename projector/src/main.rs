@@ -7,6 +7,10 @@ use projector::run;
 use service_kit::check;
 use service_kit::program::Program;
 
+/// Pages are made of many small values; see the command service.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PROGRAM: Program = Program {
     name: "projector",
     version: env!("CARGO_PKG_VERSION"),

@@ -15,39 +15,51 @@ if not (is(KEYS[1], ARGV[1]) and is(KEYS[2], ARGV[2]) and is(KEYS[3], ARGV[3])) 
   return {'superseded'}
 end
 
-local function members(id, circle)
-  local capacity, version = string.format('%05d', circle.capacity), string.format('%010d', circle.version)
-  return circle.name .. '\0' .. id .. capacity .. version, capacity .. circle.name .. '\0' .. id .. version
+local function members(id, name, capacity, version)
+  capacity, version = string.format('%05d', capacity), string.format('%010d', version)
+  return name .. '\0' .. id .. capacity .. version, capacity .. name .. '\0' .. id .. version
 end
 
--- The name in JSON, as it stands there. No text in JSON has a quote without a
--- backslash before it, so the first such end is the name's.
-local function quoted_name(entry)
-  local _, first = string.find(entry, '"name":', 1, true)
-  return string.sub(entry, first + 1, string.find(entry, '","capacity":', first, true))
+-- What an entry of a history says, none of a deletion: name in JSON, name,
+-- capacity, version. By searching, as that takes a third of decoding. No text in
+-- JSON has a quote without a backslash before it, so the first such end is the
+-- name's.
+local function read(entry)
+  local _, before = string.find(entry, '^{"version":%d+,"type":"[a-z_]+","name":')
+  if not before then
+    return nil
+  end
+  local last, after = string.find(entry, '","capacity":', before, true)
+  local quoted = string.sub(entry, before + 1, last)
+  local name = string.sub(quoted, 2, -2)
+  if string.find(name, '\\', 1, true) then
+    name = cjson.decode('[' .. quoted .. ']')[1]
+  end
+  return quoted, name, string.match(entry, '^%d+', after + 1), string.match(entry, '^{"version":(%d+)')
 end
 
 local found = redis.call('SCAN', ARGV[4], 'MATCH', ARGV[6] .. '*:history', 'COUNT', ARGV[5])
 for _, history in ipairs(found[2]) do
   local key = string.sub(history, 1, -9)
   local id = string.sub(key, #ARGV[6] + 1)
-  local entry = redis.call('LINDEX', history, -1)
-  local last = cjson.decode(entry)
   local before = redis.call('GET', key)
   if before then
-    local name, capacity = members(id, cjson.decode(before))
+    local circle = cjson.decode(before)
+    local name, capacity = members(id, circle.name, circle.capacity, circle.version)
     redis.call('ZREM', KEYS[4], name)
     redis.call('ZREM', KEYS[5], capacity)
     redis.call('ZREM', KEYS[6], capacity)
   end
-  if last.name then
-    local first = cjson.decode(redis.call('LINDEX', history, 0))
-    redis.call('SET', key, '{"id":"' .. id .. '","name":' .. quoted_name(entry) .. ',"capacity":'
-      .. string.format('%d', last.capacity) .. ',"version":' .. string.format('%d', last.version) .. '}')
-    local name, capacity = members(id, last)
-    redis.call('ZADD', KEYS[4], '0', name)
-    redis.call('ZADD', KEYS[5], '0', capacity)
-    redis.call('ZADD', KEYS[6], string.format('%.0f', first.sequence), capacity)
+  local quoted, name, capacity, version = read(redis.call('LINDEX', history, -1))
+  if quoted then
+    -- That of the creation has nothing behind its sequence.
+    local created = string.match(redis.call('LINDEX', history, 0), '"sequence":(%d+)}$')
+    redis.call('SET', key, '{"id":"' .. id .. '","name":' .. quoted .. ',"capacity":' .. capacity
+      .. ',"version":' .. version .. '}')
+    local by_name, by_capacity = members(id, name, capacity, version)
+    redis.call('ZADD', KEYS[4], '0', by_name)
+    redis.call('ZADD', KEYS[5], '0', by_capacity)
+    redis.call('ZADD', KEYS[6], created, by_capacity)
   elseif before then
     redis.call('DEL', key)
   end

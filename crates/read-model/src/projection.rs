@@ -284,7 +284,9 @@ impl Partition {
         }
         arguments.push(if batch.bare { "bare" } else { "" }.into());
         for change in &batch.changes {
-            keys.push(self.keys.document(change.id).into());
+            if !batch.bare {
+                keys.push(self.keys.document(change.id).into());
+            }
             keys.push(self.keys.history(change.id).into());
             push_change(&mut arguments, change, batch.bare);
         }
@@ -486,28 +488,29 @@ pub(crate) fn marks(standing: Option<&Standing>) -> [Value; 3] {
 }
 
 fn push_change(arguments: &mut Vec<Value>, change: &Change, bare: bool) {
-    let shown = |document: &Option<Document>| document.clone().filter(|_| !bare);
-    let (before, after) = (shown(&change.before), shown(&change.after));
-    let (before, after) = (before.as_ref(), after.as_ref());
-    let member = |document: Option<&Document>, encode: fn(&Document) -> String| {
-        document.map_or_else(none, |document| encode(document).into())
-    };
-    arguments.extend([
-        i64::from(change.base.map_or(0, Version::get)).into(),
-        after.map_or_else(none, |document| document.encode().into()),
-        change.created.map_or_else(none, text),
-        member(before, keys::by_name_member),
-        member(before, keys::by_capacity_member),
-        member(after, keys::by_name_member),
-        member(after, keys::by_capacity_member),
-        count_of(change.history.len()),
-    ]);
+    arguments.push(i64::from(change.base.map_or(0, Version::get)).into());
+    arguments.push(count_of(change.history.len()));
     arguments.extend(
         change
             .history
             .iter()
             .map(|entry| Value::from(entry.encode())),
     );
+    if bare {
+        return;
+    }
+    let (before, after) = (change.before.as_ref(), change.after.as_ref());
+    let member = |document: Option<&Document>, encode: fn(&Document) -> String| {
+        document.map_or_else(none, |document| encode(document).into())
+    };
+    arguments.extend([
+        after.map_or_else(none, |document| document.encode().into()),
+        change.created.map_or_else(none, text),
+        member(before, keys::by_name_member),
+        member(before, keys::by_capacity_member),
+        member(after, keys::by_name_member),
+        member(after, keys::by_capacity_member),
+    ]);
 }
 
 fn none() -> Value {
