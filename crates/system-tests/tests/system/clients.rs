@@ -55,8 +55,8 @@ async fn python_generates_its_client_and_uses_it(engine: Engine) {
     let id = run(Command::new(&python)
         .arg(story)
         .args([
-            system.command.address().to_string(),
-            system.query.address().to_string(),
+            system.services.command.address().to_string(),
+            system.services.query.address().to_string(),
         ])
         .env("PYTHONPATH", &stubs)
         .env("PYTHONDONTWRITEBYTECODE", "1"));
@@ -91,7 +91,7 @@ async fn grpcurl_is_enough(engine: Engine) {
     let system = System::start(engine).await;
     let command = |method: &str, request: &Value| {
         let method = format!("circles.v1.CircleCommandService/{method}");
-        grpcurl(system.command.address(), &method, request)
+        grpcurl(system.services.command.address(), &method, request)
     };
     let create = json!({ "name": "football", "capacity": 20 });
     let created = loop {
@@ -125,7 +125,7 @@ async fn grpcurl_is_enough(engine: Engine) {
     }
 
     let read = grpcurl(
-        system.query.address(),
+        system.services.query.address(),
         "circles.v1.CircleQueryService/GetCircle",
         &json!({ "circle_id": id, "min_sequence": updated["sequence"] }),
     )
@@ -133,7 +133,7 @@ async fn grpcurl_is_enough(engine: Engine) {
     let circle = json!({ "circleId": id, "name": "football", "capacity": 30, "version": 2 });
     assert_eq!(read["circle"], circle);
     let list = grpcurl(
-        system.query.address(),
+        system.services.query.address(),
         "circles.v1.CircleQueryService/ListCircles",
         &json!({ "order_by": "CIRCLE_ORDER_CAPACITY_DESC", "filter": { "name_prefix": "foot" } }),
     )
@@ -141,7 +141,7 @@ async fn grpcurl_is_enough(engine: Engine) {
     assert_eq!(list["circles"], json!([circle]));
 
     let status = grpcurl(
-        system.projector.address(),
+        system.services.projector.address(),
         "circles.admin.v1.ProjectorAdminService/GetStatus",
         &json!({}),
     )

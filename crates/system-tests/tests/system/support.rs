@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use circles_proto::circles::v1::circle_command_service_client::CircleCommandServiceClient;
 use circles_proto::circles::v1::circle_query_service_client::CircleQueryServiceClient;
-use test_support::judge;
+use test_support::judge::{self, Options};
 use test_support::mysql::{Database, Engine};
 use test_support::process::Service;
 use test_support::redis::{self, RedisDatabase};
@@ -13,47 +13,59 @@ use tonic::transport::{Channel, Endpoint};
 /// How long anything may take before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) struct System {
-    pub(crate) log: Database,
-    pub(crate) redis: RedisDatabase,
+/// How long a projector that is silent counts as working.
+pub(crate) const LEASE: Duration = Duration::from_millis(500);
+
+/// Where the log and the read models are, and how they are spread.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    pub(crate) mysql: String,
+    pub(crate) redis: String,
+    pub(crate) partitions: u16,
+    /// The logical database for rebuilds.
+    pub(crate) spare: u32,
+}
+
+/// The three services, on servers that are somebody else's. They end with this.
+pub(crate) struct Services {
     pub(crate) command: Service,
     pub(crate) query: Service,
     pub(crate) projector: Service,
+    pub(crate) places: Places,
 }
 
-impl System {
-    /// Starts everything, with the log on a server of this kind.
-    pub(crate) async fn start(engine: Engine) -> Self {
-        let log = Database::create(engine).await;
-        let redis = RedisDatabase::fresh(redis::Engine::Redis);
-        let command = Service::start(
-            "command-service",
-            &[
-                ("CIRCLES_MYSQL_URL", &log.url()),
-                ("CIRCLES_MIGRATE_AT_START", "true"),
-                ("CIRCLES_COMMAND_LISTEN", "127.0.0.1:0"),
-            ],
-        );
-        let query = Service::start(
-            "query-service",
-            &[
-                ("CIRCLES_REDIS_URL", &redis.url()),
-                ("CIRCLES_QUERY_LISTEN", "127.0.0.1:0"),
-            ],
-        );
-        let projector = start_projector(&log, &redis);
+impl Services {
+    pub(crate) fn start(places: Places) -> Self {
         Self {
-            log,
-            redis,
-            command,
-            query,
-            projector,
+            command: Service::start(
+                "command-service",
+                &[
+                    ("CIRCLES_MYSQL_URL", &places.mysql),
+                    ("CIRCLES_MIGRATE_AT_START", "true"),
+                    ("CIRCLES_COMMAND_LISTEN", "127.0.0.1:0"),
+                ],
+            ),
+            query: Service::start(
+                "query-service",
+                &[
+                    ("CIRCLES_REDIS_URL", &places.redis),
+                    ("CIRCLES_REDIS_PARTITIONS", &places.partitions.to_string()),
+                    ("CIRCLES_QUERY_LISTEN", "127.0.0.1:0"),
+                ],
+            ),
+            projector: start_projector(&places),
+            places,
         }
     }
 
     pub(crate) fn restart_projector(&mut self) {
         self.projector.kill();
-        self.projector = start_projector(&self.log, &self.redis);
+        self.projector = start_projector(&self.places);
+    }
+
+    /// One more, which stands by.
+    pub(crate) fn another_projector(&self) -> Service {
+        start_projector(&self.places)
     }
 
     pub(crate) fn commands(&self) -> CircleCommandServiceClient<Channel> {
@@ -63,37 +75,63 @@ impl System {
     pub(crate) fn queries(&self) -> CircleQueryServiceClient<Channel> {
         CircleQueryServiceClient::new(channel(&self.query))
     }
+}
 
-    /// Waits until the checkpoint is the head, and holds the read models against the log.
-    pub(crate) async fn assert_consistent(&self) {
-        let head = judge::count_events(&self.log).await;
-        let deadline = Instant::now() + PATIENCE;
-        let reached = format!("{{\"sequence\":{head},");
-        while !self.redis.command(&["GET", "circles:checkpoint"])[0].starts_with(&reached) {
-            assert!(
-                Instant::now() < deadline,
-                "the projector does not reach event {head}"
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
+/// Services, a log and read models of their own.
+pub(crate) struct System {
+    pub(crate) services: Services,
+    pub(crate) log: Database,
+    pub(crate) redis: RedisDatabase,
+    _spare: RedisDatabase,
+}
+
+impl System {
+    /// Starts everything, with the log on a server of this kind.
+    pub(crate) async fn start(engine: Engine) -> Self {
+        let log = Database::create(engine).await;
+        let redis = RedisDatabase::fresh(redis::Engine::Redis);
+        let spare = RedisDatabase::fresh(redis::Engine::Redis);
+        let places = Places {
+            mysql: log.url(),
+            redis: redis.url(),
+            partitions: 1,
+            spare: spare.number(),
+        };
+        Self {
+            services: Services::start(places),
+            log,
+            redis,
+            _spare: spare,
         }
-        judge::assert_consistent(&self.log, &self.redis).await;
+    }
+
+    /// Waits until the read models are what the log comes to.
+    pub(crate) async fn assert_consistent(&self) {
+        judge::assert_becomes_consistent(&self.log, &self.redis, &Options::default(), PATIENCE)
+            .await;
     }
 }
 
-fn start_projector(log: &Database, redis: &RedisDatabase) -> Service {
+fn start_projector(places: &Places) -> Service {
     Service::start(
         "projector",
         &[
-            ("CIRCLES_MYSQL_URL", &log.url()),
-            ("CIRCLES_REDIS_URL", &redis.url()),
+            ("CIRCLES_MYSQL_URL", &places.mysql),
+            ("CIRCLES_REDIS_URL", &places.redis),
+            ("CIRCLES_REDIS_PARTITIONS", &places.partitions.to_string()),
+            ("CIRCLES_REDIS_SPARE_DATABASE", &places.spare.to_string()),
             ("CIRCLES_PROJECTOR_LISTEN", "127.0.0.1:0"),
             // Small pages, so that there are many moments to be killed in.
             ("CIRCLES_PROJECTOR_BATCH", "7"),
+            (
+                "CIRCLES_PROJECTOR_LEASE",
+                &format!("{}ms", LEASE.as_millis()),
+            ),
         ],
     )
 }
 
-fn channel(service: &Service) -> Channel {
+pub(crate) fn channel(service: &Service) -> Channel {
     Endpoint::from_shared(format!("http://{}", service.address()))
         .unwrap()
         .connect_lazy()
