@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use read_model::{Document, Error, Follower, Found, ListQuery, Page, Reader};
+use read_model::{
+    Document, Error, Follower, Found, HistoryPage, HistoryQuery, ListQuery, Moment, Page, Past,
+    Reader,
+};
 use shared_domain::{CircleId, Sequence};
 use tokio::time::Instant;
 
@@ -70,7 +73,8 @@ impl Queries {
         id: CircleId,
         wait: Wait,
     ) -> Result<Found<Option<Document>>, Failed> {
-        self.recent_enough(wait, || self.reader.get(id)).await
+        self.recent_enough(wait, Some(id), || self.reader.get(id))
+            .await
     }
 
     pub(crate) async fn batch_get(
@@ -78,19 +82,41 @@ impl Queries {
         ids: &[CircleId],
         wait: Wait,
     ) -> Result<Found<Vec<Option<Document>>>, Failed> {
-        self.recent_enough(wait, || self.reader.batch_get(ids))
+        self.recent_enough(wait, None, || self.reader.batch_get(ids))
             .await
     }
 
     pub(crate) async fn list(&self, query: &ListQuery, wait: Wait) -> Result<Page, Failed> {
-        self.recent_enough(wait, || self.reader.list(query)).await
+        self.recent_enough(wait, None, || self.reader.list(query))
+            .await
     }
 
-    /// Reads; where that was too early, waits for the read model and reads again. Mostly the
-    /// first read is enough, and then this costs nothing.
+    pub(crate) async fn history(
+        &self,
+        id: CircleId,
+        query: HistoryQuery,
+        wait: Wait,
+    ) -> Result<Found<Option<HistoryPage>>, Failed> {
+        self.recent_enough(wait, Some(id), || self.reader.history(id, query))
+            .await
+    }
+
+    pub(crate) async fn as_of(
+        &self,
+        id: CircleId,
+        moment: Moment,
+        wait: Wait,
+    ) -> Result<Found<Past>, Failed> {
+        self.recent_enough(wait, Some(id), || self.reader.as_of(id, moment))
+            .await
+    }
+
+    /// Reads; where that was too early, waits for news and reads again. Mostly the first read is
+    /// enough, and then this costs nothing. `of` is the circle where it is about one.
     async fn recent_enough<T: Dated, F>(
         &self,
         wait: Wait,
+        of: Option<CircleId>,
         read: impl Fn() -> F,
     ) -> Result<T, Failed>
     where
@@ -98,12 +124,18 @@ impl Queries {
     {
         // The deadline runs while Redis is asked, too.
         let begun = Instant::now();
-        match read().await {
-            Ok(answer) if answer.sequence() >= wait.min => return Ok(answer),
+        // None as long as it was too early.
+        let attempt = async || match read().await {
+            Ok(answer) if answer.sequence() >= wait.min => Ok(Some(answer)),
             // Something to wait for is certain to come, as a command was answered with it.
-            Ok(_) => {}
-            Err(Error::NotBuilt) if wait.min > Sequence::ZERO => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) => Ok(None),
+            Err(Error::NotBuilt) if wait.min > Sequence::ZERO => Ok(None),
+            Err(error) => Err(error),
+        };
+        // From before the read, so that no news are missed which come during it.
+        let mut now = self.follower.now();
+        if let Some(answer) = attempt().await? {
+            return Ok(answer);
         }
         let (limit, too_late) = match wait.timeout {
             Some(timeout) if timeout <= self.max_wait => (
@@ -114,10 +146,8 @@ impl Queries {
         };
         let patiently = async {
             loop {
-                self.follower.wait_for(wait.min).await?;
-                let answer = read().await?;
-                // Unless a rebuild has set the read model back in between.
-                if answer.sequence() >= wait.min {
+                now = self.follower.news(now, wait.min, of).await?;
+                if let Some(answer) = attempt().await? {
                     return Ok(answer);
                 }
             }

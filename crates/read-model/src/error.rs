@@ -1,7 +1,7 @@
 //! What can go wrong, as facts.
 
 use fred::error::ErrorKind;
-use shared_domain::CircleId;
+use shared_domain::{CircleId, Sequence};
 
 /// Why a read or a write of the read model failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -15,6 +15,15 @@ pub enum Error {
     /// model, or Redis lost all of it. Trying again later can succeed.
     #[error("the read model is not built")]
     NotBuilt,
+    /// The circle can't be told of: the log has an event of it that the read
+    /// model can't take in. Only a repair helps.
+    #[error("the circle {id} is parked by its event {sequence}")]
+    Parked {
+        /// The circle.
+        id: CircleId,
+        /// The event.
+        sequence: Sequence,
+    },
     /// What is stored breaks the contract. Only a repair helps.
     #[error("the key {key} is corrupt")]
     Corrupt {
@@ -103,9 +112,6 @@ pub enum Corruption {
         /// The circle that the document names.
         id: CircleId,
     },
-    /// An index lists the circle, but the document is absent.
-    #[error("an index lists it, but it is absent")]
-    Absent,
     /// An index does not list a circle whose document exists.
     #[error("it does not list the circle {id}")]
     NotListed {

@@ -1,53 +1,79 @@
-//! Waiting for the read model to come as far as a sequence.
+//! Hearing how far the read model has come, and waiting for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fred::bytes::Bytes;
 use fred::clients::Client;
-use fred::interfaces::{EventInterface, PubsubInterface};
+use fred::interfaces::{EventInterface, KeysInterface, PubsubInterface};
 use fred::types::Message;
 use fred::types::config::Server;
-use shared_domain::Sequence;
+use futures_util::future::try_join_all;
+use shared_domain::{CircleId, Sequence};
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
 
+use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::connection::{Connection, Fault, keep_up};
 use crate::error::{Error, SetupError};
 use crate::keys;
-use crate::projection::Projection;
 use crate::task::OwnedTask;
 
-/// How often the checkpoint is looked at while someone waits: a hint can be
+/// How often the checkpoints are looked at while someone waits: a hint can be
 /// lost.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Follows the checkpoint for a whole process.
+/// Follows the checkpoints for a whole process.
 ///
-/// However many wait, it is one task that looks at the checkpoint: when the
-/// channel hints at a change, when someone begins to wait, and every 50 ms
-/// while anyone waits. It ends when this is dropped.
+/// However many wait, it is one task that listens to the channel, and that
+/// looks at the checkpoints every 50 ms while anyone waits. What it hears is a
+/// hint only: whoever waited reads, and waits on where it was too early. It
+/// ends when this is dropped.
+///
+/// Take the [`now`](Self::now) before a read, so that no news are missed which
+/// come during that.
 pub struct Follower {
     shared: Arc<Shared>,
-    seen: watch::Receiver<Look>,
+    heard: watch::Receiver<Heard>,
+    connection: Connection,
     _tasks: [OwnedTask; 3],
 }
+
+/// A moment in the life of a [`Follower`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now(u64);
 
 #[derive(Default)]
 struct Shared {
     /// Wakes the task for a look.
     look: Notify,
-    /// The number of the look that began last.
-    began: AtomicU64,
     waiting: AtomicUsize,
 }
 
-/// What one look at the checkpoint saw.
+/// What was heard of the checkpoints, or seen of them.
 #[derive(Clone, Debug)]
-struct Look {
-    number: u64,
-    sequence: Result<Sequence, Error>,
+pub(crate) struct Heard {
+    /// How often anything was.
+    times: u64,
+    /// The last news of each partition.
+    partitions: Vec<Option<Sequence>>,
+    /// Why the last look failed, where waiting does not cure that.
+    fault: Option<Error>,
+}
+
+impl Heard {
+    /// How far the partition has come, or all of them.
+    fn sequence(&self, partition: Option<usize>) -> Option<Sequence> {
+        match partition {
+            Some(partition) => self.partitions.get(partition).copied().flatten(),
+            // One that nobody has heard of is the least.
+            None => self.partitions.iter().copied().min().flatten(),
+        }
+    }
 }
 
 impl Follower {
@@ -72,37 +98,45 @@ impl Follower {
         // Before the first connection, so that none is missed.
         let (hints, connects) = (listener.message_rx(), listener.reconnect_rx());
         let shared = Arc::new(Shared::default());
-        let (seen_by_task, seen) = watch::channel(Look {
-            number: 0,
-            sequence: Err(Error::NotBuilt),
+        let (heard_by_task, heard) = watch::channel(Heard {
+            times: 0,
+            partitions: vec![None; connection.keys().len()],
+            fault: None,
         });
+        let follow = Follow {
+            connection: connection.clone(),
+            shared: Arc::clone(&shared),
+            heard: heard_by_task,
+        };
         let tasks = [
             tokio::spawn(subscribe(listener.clone(), connects, Arc::clone(&shared))),
             tokio::spawn(keep_up(listener, Arc::new(Fault::default()))),
-            tokio::spawn(follow(
-                Projection::new(connection),
-                hints,
-                Arc::clone(&shared),
-                seen_by_task,
-            )),
+            tokio::spawn(follow.run(hints)),
         ];
         Ok(Self {
             shared,
-            seen,
+            heard,
+            connection,
             _tasks: tasks.map(OwnedTask::from),
         })
     }
 
-    /// The last sequence seen, which can be old while nobody waits; none
-    /// where the last look failed or nothing is built.
+    /// What was last heard, which can be old or wrong; none where nothing was,
+    /// or nothing is built.
     #[must_use]
     pub fn latest(&self) -> Option<Sequence> {
-        self.seen.borrow().sequence.clone().ok()
+        self.heard.borrow().sequence(None)
     }
 
-    /// Waits until the read model has come as far as `min`, and answers how
-    /// far it had come at some moment after this call began: what was seen
-    /// earlier does not count, as a rebuild can set the read model back.
+    /// This moment: everything that is heard from here on is news.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        Now(self.heard.borrow().times)
+    }
+
+    /// Waits until there are news since `now` by which the read model may have
+    /// come as far as `min`: the partition of the circle `of`, or all of it.
+    /// Answers the new moment; the read that follows tells how far it has come.
     ///
     /// An outage and a read model that is not built are waited out; the
     /// deadline is the caller's, who may drop this at any time.
@@ -110,74 +144,134 @@ impl Follower {
     /// # Errors
     ///
     /// [`Error::Corrupt`] and [`Error::Refused`], which waiting does not cure.
-    pub async fn wait_for(&self, min: Sequence) -> Result<Sequence, Error> {
-        let _waiting = Waiting::new(&self.shared.waiting);
-        let too_old = self.shared.began.load(Ordering::SeqCst);
-        self.shared.look.notify_one();
-        let enough = |look: &Look| {
-            look.number > too_old
-                && match &look.sequence {
-                    Ok(sequence) => *sequence >= min,
-                    Err(error) => !error.is_transient(),
-                }
+    pub async fn news(
+        &self,
+        now: Now,
+        min: Sequence,
+        of: Option<CircleId>,
+    ) -> Result<Now, Error> {
+        let _waiting = Waiting::new(&self.shared);
+        let partition = of.map(|id| self.connection.layout().partition_of(id));
+        let enough = |heard: &Heard| {
+            let reached = || heard.sequence(partition).is_some_and(|have| have >= min);
+            heard.times > now.0 && (heard.fault.is_some() || reached())
         };
-        let mut seen = self.seen.clone();
-        let sequence = seen
-            .wait_for(enough)
-            .await
-            .map(|look| look.sequence.clone());
-        match sequence {
-            Ok(sequence) => sequence,
+        let mut heard = self.heard.clone();
+        let news = heard.wait_for(enough).await.map(|heard| {
+            let fault = heard.fault.clone();
+            fault.map_or(Ok(Now(heard.times)), Err)
+        });
+        match news {
+            Ok(news) => news,
             // The task lives as long as this.
             Err(_) => std::future::pending().await,
         }
     }
+
+    /// What is heard from here on.
+    pub(crate) fn heard(&self) -> watch::Receiver<Heard> {
+        self.heard.clone()
+    }
 }
 
 /// Counts a waiter as long as it lives.
-struct Waiting<'a>(&'a AtomicUsize);
+struct Waiting<'a>(&'a Shared);
 
 impl<'a> Waiting<'a> {
-    fn new(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::SeqCst);
-        Self(waiting)
+    fn new(shared: &'a Shared) -> Self {
+        if shared.waiting.fetch_add(1, Ordering::SeqCst) == 0 {
+            // So that the task begins to count the time.
+            shared.look.notify_one();
+        }
+        Self(shared)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// Looks at the checkpoint whenever there is a reason to.
-async fn follow(
-    projection: Projection,
-    mut hints: Receiver<Message>,
+/// The task.
+struct Follow {
+    connection: Connection,
     shared: Arc<Shared>,
-    seen: watch::Sender<Look>,
-) {
-    loop {
-        let anyone = shared.waiting.load(Ordering::SeqCst) > 0;
-        tokio::select! {
-            () = shared.look.notified() => {}
-            // Hints that were overrun are hints as well.
-            _ = hints.recv() => {}
-            () = tokio::time::sleep(INTERVAL), if anyone => {}
+    heard: watch::Sender<Heard>,
+}
+
+impl Follow {
+    async fn run(self, mut hints: Receiver<Message>) {
+        let mut looked = Instant::now();
+        loop {
+            let anyone = self.shared.waiting.load(Ordering::SeqCst) > 0;
+            tokio::select! {
+                hint = hints.recv() => match hint {
+                    Ok(hint) => self.hear(&hint),
+                    Err(RecvError::Lagged(_)) => {}
+                    // The client is there as long as this task.
+                    Err(RecvError::Closed) => return,
+                },
+                () = sleep_until(looked + INTERVAL), if anyone => {
+                    looked = Instant::now();
+                    self.look().await;
+                }
+                () = self.shared.look.notified() => {}
+            }
         }
-        // This look answers all hints that came before it.
-        hints = hints.resubscribe();
-        let number = shared.began.fetch_add(1, Ordering::SeqCst) + 1;
-        let sequence = match projection.checkpoint().await {
-            Ok(Some(checkpoint)) => Ok(checkpoint.sequence),
-            Ok(None) => Err(Error::NotBuilt),
-            Err(error) => Err(error),
+    }
+
+    /// Takes in a hint, `{partition} {sequence}`.
+    fn hear(&self, hint: &Message) {
+        let Some(hint) = hint.value.as_bytes_str() else {
+            return;
         };
-        seen.send_replace(Look { number, sequence });
+        let hint = hint.split_once(' ').and_then(|(partition, sequence)| {
+            let sequence: u64 = sequence.parse().ok()?;
+            Some((partition.parse::<usize>().ok()?, Sequence::new(sequence)))
+        });
+        if let Some((partition, sequence)) = hint {
+            self.heard.send_if_modified(|heard| {
+                let known = heard.partitions.get_mut(partition);
+                known.is_some_and(|known| {
+                    *known = Some(sequence);
+                    heard.times += 1;
+                    true
+                })
+            });
+        }
+    }
+
+    async fn look(&self) {
+        let checkpoints = self.connection.keys().iter().map(|keys| async {
+            let key = &keys.checkpoint;
+            let stored: Result<Option<Bytes>, _> = self.connection.client().get(key).await;
+            stored
+                .map_err(|error| self.connection.explain(error, key))?
+                .map(|stored| Checkpoint::decode(key, &stored))
+                .transpose()
+        });
+        let seen = try_join_all(checkpoints).await;
+        self.heard.send_modify(|heard| {
+            heard.times += 1;
+            heard.fault = None;
+            match seen {
+                Ok(seen) => {
+                    heard.partitions = seen
+                        .into_iter()
+                        .map(|checkpoint| checkpoint.map(|checkpoint| checkpoint.sequence))
+                        .collect();
+                }
+                Err(error) => {
+                    heard.partitions.fill(None);
+                    heard.fault = Some(error).filter(|error| !error.is_transient());
+                }
+            }
+        });
     }
 }
 
-/// Subscribes on every new connection, and lets look at what was missed.
+/// Subscribes on every new connection.
 async fn subscribe(listener: Client, mut connects: Receiver<Server>, shared: Arc<Shared>) {
     loop {
         // A wait that was overrun by connects still ends with one.

@@ -1,9 +1,10 @@
 //! Names of keys, and the members of the indexes. The crate's documentation
 //! describes them; nothing else spells them.
 
-use shared_domain::CircleId;
+use shared_domain::{Capacity, CircleId, CircleName, Version};
 
 use crate::document::Document;
+use crate::list::Order;
 
 /// Ends the name in a member.
 pub(crate) const NUL: char = '\0';
@@ -126,10 +127,25 @@ impl Keys {
         format!("{}{id}", self.documents)
     }
 
+    /// The index that has the circles in this order.
+    pub(crate) fn index(&self, order: Order) -> &String {
+        match order {
+            Order::Name => &self.by_name,
+            Order::Capacity => &self.by_capacity,
+            Order::CreateTime => &self.by_create_time,
+        }
+    }
+
     pub(crate) fn history(&self, id: CircleId) -> String {
         format!("{}{id}:history", self.documents)
     }
 }
+
+/// How many bytes of a member by name follow the id.
+pub(crate) const BY_NAME_END: usize = 15;
+
+/// How many bytes of a member by capacity follow the id.
+pub(crate) const BY_CAPACITY_END: usize = 10;
 
 /// `name NUL id capacity version`, the numbers with 5 and 10 digits.
 pub(crate) fn by_name_member(document: &Document) -> String {
@@ -154,10 +170,38 @@ pub(crate) fn by_capacity_member(document: &Document) -> String {
     format!("{:05}{name}{NUL}{id}{:010}", capacity.get(), version.get())
 }
 
+/// The circle of a member of the index by name.
+pub(crate) fn of_by_name(member: &[u8]) -> Option<Document> {
+    let (place, end) = member.split_last_chunk::<BY_NAME_END>()?;
+    let (capacity, version) = end.split_at(5);
+    document(place, capacity, version)
+}
+
+/// The circle of a member of the index by capacity or by creation.
+pub(crate) fn of_by_capacity(member: &[u8]) -> Option<Document> {
+    let (place, version) = member.split_last_chunk::<BY_CAPACITY_END>()?;
+    let (capacity, place) = place.split_at_checked(5)?;
+    document(place, capacity, version)
+}
+
+fn document(place: &[u8], capacity: &[u8], version: &[u8]) -> Option<Document> {
+    let number = |digits: &[u8]| -> Option<i64> {
+        digits
+            .iter()
+            .all(u8::is_ascii_digit)
+            .then(|| std::str::from_utf8(digits).ok()?.parse().ok())?
+    };
+    let (name, id) = std::str::from_utf8(place).ok()?.split_once(NUL)?;
+    Some(Document {
+        id: CircleId::parse(id).ok()?,
+        name: CircleName::new(name).ok()?,
+        capacity: Capacity::new(number(capacity)?).ok()?,
+        version: Version::new(number(version)?).ok()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use shared_domain::{Capacity, CircleName, Version};
-
     use super::*;
 
     const ID: &str = "01890000-0000-7000-8000-000000000001";
@@ -178,6 +222,36 @@ mod tests {
             by_capacity_member(&document),
             format!("00020chess\0{ID}0000000007")
         );
+        let (name, capacity) = (by_name_member(&document), by_capacity_member(&document));
+        assert_eq!(of_by_name(name.as_bytes()), Some(document.clone()));
+        assert_eq!(of_by_capacity(capacity.as_bytes()), Some(document));
+    }
+
+    #[test]
+    fn other_members_are_not_read() {
+        for member in [
+            "",
+            "00020",
+            "chess",
+            &format!("\0{ID}000200000000007"),
+            &format!("chess\0{ID}000020000000007"),
+            &format!("chess\0{ID}+00200000000007"),
+            &format!("chess\0{ID}0000000007"),
+            &format!("chess {ID}000200000000007"),
+        ] {
+            assert_eq!(of_by_name(member.as_bytes()), None, "{member}");
+        }
+        for member in [
+            "",
+            "00020",
+            &format!("00020\0{ID}0000000007"),
+            &format!("00002chess\0{ID}0000000007"),
+            &format!("+0020chess\0{ID}0000000007"),
+            &format!("00020chess\0{ID}0000000000"),
+            &format!("00020chess\0{ID}7"),
+        ] {
+            assert_eq!(of_by_capacity(member.as_bytes()), None, "{member}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use shared_domain::{CircleId, Sequence};
 
-use crate::keys::NUL;
+use crate::keys::{self, NUL};
 use crate::list::Order;
 
 /// The place of one entry in the list of one [`Order`], in either direction.
@@ -17,7 +17,7 @@ pub struct Position(pub(crate) Place);
 pub(crate) enum Place {
     /// `name NUL id`.
     Name(String),
-    /// `capacity NUL name NUL id`.
+    /// `capacity name NUL id`, the capacity with 5 digits.
     Capacity(String),
     /// The sequence of the creation.
     CreateTime(Sequence),
@@ -40,7 +40,10 @@ impl Position {
     pub fn to_bytes(&self) -> Vec<u8> {
         match &self.0 {
             Place::Name(place) => format!("n{place}"),
-            Place::Capacity(place) => format!("c{place}"),
+            Place::Capacity(place) => {
+                let (capacity, rest) = place.split_at(DIGITS);
+                format!("c{capacity}{NUL}{rest}")
+            }
             Place::CreateTime(sequence) => format!("t{sequence}"),
         }
         .into_bytes()
@@ -54,37 +57,61 @@ impl Position {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPosition> {
         let text = std::str::from_utf8(bytes).map_err(|_| InvalidPosition)?;
         let place = match text.split_at_checked(1) {
-            Some(("n", place)) => name_place(place).map(Place::Name),
-            Some(("c", place)) => capacity_place(place).map(Place::Capacity),
+            Some(("n", place)) => is_name_place(place).then(|| Place::Name(place.to_owned())),
+            Some(("c", place)) => place.split_once(NUL).and_then(|(capacity, rest)| {
+                (is_capacity(capacity) && is_name_place(rest))
+                    .then(|| Place::Capacity(format!("{capacity}{rest}")))
+            }),
             Some(("t", place)) => create_time_place(place).map(Place::CreateTime),
             _ => None,
         };
         place.map(Self).ok_or(InvalidPosition)
     }
 
+    /// What it is sorted by: a score by creation, a text otherwise.
+    pub(crate) fn sort_key(&self) -> (u64, &str) {
+        match &self.0 {
+            Place::Name(place) | Place::Capacity(place) => (0, place),
+            Place::CreateTime(sequence) => (sequence.get(), ""),
+        }
+    }
+
     /// The position of an entry of an index: its member, or its score in the
     /// list by creation.
     pub(crate) fn of_entry(order: Order, entry: &[u8]) -> Option<Self> {
-        let entry = std::str::from_utf8(entry).ok()?;
         let place = match order {
-            // The last field is the capacity, by which nothing is ordered.
-            Order::Name => Place::Name(name_place(entry.rsplit_once(NUL)?.0)?),
-            Order::Capacity => Place::Capacity(capacity_place(entry)?),
-            Order::CreateTime => Place::CreateTime(create_time_place(entry)?),
+            // Nothing is ordered by what follows.
+            Order::Name => {
+                let place = text(entry.split_last_chunk::<{ keys::BY_NAME_END }>()?.0)?;
+                is_name_place(place).then(|| Place::Name(place.to_owned()))
+            }
+            Order::Capacity => {
+                let place = text(entry.split_last_chunk::<{ keys::BY_CAPACITY_END }>()?.0)?;
+                let (capacity, rest) = place.split_at_checked(DIGITS)?;
+                (is_capacity(capacity) && is_name_place(rest))
+                    .then(|| Place::Capacity(place.to_owned()))
+            }
+            Order::CreateTime => create_time_place(text(entry)?).map(Place::CreateTime),
         };
-        Some(Self(place))
+        place.map(Self)
     }
 }
 
-fn name_place(place: &str) -> Option<String> {
-    let (name, id) = place.split_once(NUL)?;
-    (!name.is_empty() && CircleId::parse(id).is_ok()).then(|| place.to_owned())
+/// How many digits a capacity has.
+const DIGITS: usize = 5;
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
 }
 
-fn capacity_place(place: &str) -> Option<String> {
-    let (capacity, rest) = place.split_once(NUL)?;
-    let padded = capacity.len() == 5 && capacity.bytes().all(|byte| byte.is_ascii_digit());
-    (padded && name_place(rest).is_some()).then(|| place.to_owned())
+fn is_name_place(place: &str) -> bool {
+    place
+        .split_once(NUL)
+        .is_some_and(|(name, id)| !name.is_empty() && CircleId::parse(id).is_ok())
+}
+
+fn is_capacity(text: &str) -> bool {
+    text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn create_time_place(place: &str) -> Option<Sequence> {
@@ -107,8 +134,8 @@ mod tests {
     #[test]
     fn positions_survive_their_bytes() {
         let entries = [
-            (Order::Name, format!("将棋\0{ID}\x0020")),
-            (Order::Capacity, format!("00020\0将棋\0{ID}")),
+            (Order::Name, format!("将棋\0{ID}000200000000007")),
+            (Order::Capacity, format!("00020将棋\0{ID}0000000007")),
             (Order::CreateTime, "9007199254740991".to_owned()),
         ];
         for (order, entry) in entries {
@@ -119,11 +146,15 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_capacity_does_not_change_the_place_by_name() {
-        let of = |entry: String| Position::of_entry(Order::Name, entry.as_bytes()).unwrap();
+    fn what_nothing_is_ordered_by_does_not_change_the_place() {
+        let of = |order, entry: String| Position::of_entry(order, entry.as_bytes()).unwrap();
         assert_eq!(
-            of(format!("chess\0{ID}\x0020")),
-            of(format!("chess\0{ID}\x00300"))
+            of(Order::Name, format!("chess\0{ID}000200000000007")),
+            of(Order::Name, format!("chess\0{ID}003000000000008"))
+        );
+        assert_eq!(
+            of(Order::Capacity, format!("00020chess\0{ID}0000000007")),
+            of(Order::Capacity, format!("00020chess\0{ID}0000000008"))
         );
     }
 

@@ -1,16 +1,21 @@
-//! The query service's side: reads, each in one command.
+//! The query service's side: reads, each in one command for each partition.
+
+use std::sync::Arc;
 
 use fred::bytes::Bytes;
+use fred::types::{Key, Value};
+use futures_util::future::try_join_all;
 use shared_domain::{CircleId, Sequence};
 
 use crate::checkpoint::Checkpoint;
+use crate::circles::Circles;
 use crate::connection::Connection;
 use crate::document::Document;
-use crate::error::{Corruption, Error};
-use crate::keys;
-use crate::list::{ListQuery, Page, Walk};
-use crate::position::Position;
-use crate::projection;
+use crate::error::Error;
+use crate::keys::Keys;
+use crate::list::{self, Answer, ListQuery, Page, Walk};
+use crate::loader::Loader;
+use crate::projection::unknown_answer;
 use crate::script::Script;
 
 /// What was found, and how far the read model had come at that moment.
@@ -18,37 +23,55 @@ use crate::script::Script;
 pub struct Found<T> {
     /// What was found.
     pub value: T,
-    /// The last event that it takes into account.
+    /// The last event that it takes into account: the first one of these, where
+    /// several partitions were asked.
     pub sequence: Sequence,
 }
 
-/// Reads the read model. Every read is one command, so one round trip and one
-/// moment, whatever its size.
+/// Reads the read model. Of each partition that a read needs it asks one
+/// command, so one round trip and one moment, whatever its size.
 #[derive(Clone)]
 pub struct Reader {
-    connection: Connection,
-    list: Script,
+    pub(crate) connection: Connection,
+    /// By partition.
+    partitions: Arc<[(Circles, Loader)]>,
+    page: Script,
+    filter: Script,
+    pub(crate) past: Script,
 }
 
 impl Reader {
     /// Reads through `connection`.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
+        let partition = |keys: &Arc<Keys>| {
+            let circles = Circles::new(connection.clone(), Arc::clone(keys));
+            (circles.clone(), Loader::start(circles))
+        };
         Self {
+            partitions: connection.keys().iter().map(partition).collect(),
             connection,
-            list: Script::new(include_str!("list.lua"), "circles:*"),
+            page: Script::new(include_str!("page.lua"), "circles:*"),
+            filter: Script::new(include_str!("filter.lua"), "circles:*"),
+            past: Script::new(include_str!("past.lua"), "circles:*"),
         }
     }
 
-    /// One circle; none if it does not exist or is deleted.
+    /// One circle; none if it does not exist or is deleted. Calls at the same
+    /// time share their commands.
     ///
     /// # Errors
     ///
     /// [`Error`]; [`Error::NotBuilt`] where nothing can be said of any circle.
     pub async fn get(&self, id: CircleId) -> Result<Found<Option<Document>>, Error> {
-        let Found { value, sequence } = self.batch_get(&[id]).await?;
+        let (_, loader) = &self.partitions[self.connection.layout().partition_of(id)];
+        let (sequence, stored) = loader.read(id).await?;
         Ok(Found {
-            value: value.into_iter().next().flatten(),
+            value: stored.decode(id)?,
             sequence,
         })
     }
@@ -57,68 +80,91 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error`]; [`Error::NotBuilt`] where nothing can be said of any circle.
+    /// [`Error`]; [`Error::NotBuilt`] where nothing can be said of any circle,
+    /// [`Error::Parked`] for the first one that is.
     pub async fn batch_get(&self, ids: &[CircleId]) -> Result<Found<Vec<Option<Document>>>, Error> {
-        let (checkpoint, value) = projection::read(&self.connection, ids).await?;
-        Ok(Found {
-            value,
-            sequence: checkpoint.ok_or(Error::NotBuilt)?.sequence,
-        })
+        let layout = self.connection.layout();
+        let mut asked: Vec<Vec<CircleId>> = vec![Vec::new(); self.partitions.len()];
+        for id in ids {
+            asked[layout.partition_of(*id)].push(*id);
+        }
+        let reads = self.partitions.iter().zip(&asked);
+        let reads = reads.map(|((circles, _), asked)| async move {
+            // No circle at all is asked of all.
+            if asked.is_empty() && !ids.is_empty() {
+                return Ok(None);
+            }
+            circles.read(asked).await.map(Some)
+        });
+        let answers = try_join_all(reads).await?;
+        let sequence = answers.iter().flatten().map(|(sequence, _)| *sequence);
+        let sequence = sequence.min().unwrap_or_default();
+        let mut stored: Vec<_> = answers
+            .into_iter()
+            .map(|answer| answer.map_or_else(Vec::new, |(_, stored)| stored).into_iter())
+            .collect();
+        let value = ids
+            .iter()
+            .map(|id| {
+                let stored = stored[layout.partition_of(*id)].next();
+                stored.unwrap_or_default().decode(*id)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Found { value, sequence })
     }
 
-    /// One page of a list.
+    /// One page of a list. Circles that are parked are listed as they were
+    /// before.
     ///
     /// # Errors
     ///
     /// [`Error`]; [`Error::NotBuilt`] where nothing can be said of any circle,
     /// [`Error::ForeignPosition`] where the position is of another order.
     pub async fn list(&self, query: &ListQuery) -> Result<Page, Error> {
-        let Walk { index, arguments } = Walk::new(query)?;
-        let keys = vec![keys::CHECKPOINT.into(), index.into()];
-        let answer = self.list.call(&self.connection, keys, arguments).await?;
-        read_page(query, index, &answer)
+        let walk = Walk::new(query)?;
+        let keys = self.connection.keys();
+        let asks = keys.iter().map(|keys| self.ask(query, &walk, keys));
+        let answers = try_join_all(asks).await?;
+        list::page(query, &walk, &keys[0], &answers)
+    }
+
+    async fn ask(&self, query: &ListQuery, walk: &Walk, keys: &Keys) -> Result<Answer, Error> {
+        let (script, index, arguments): (_, Vec<&String>, &Vec<Value>) = match walk {
+            Walk::Stretch(arguments) => (&self.page, vec![keys.index(query.order)], arguments),
+            Walk::Filter(arguments) => (
+                &self.filter,
+                vec![&keys.by_name, &keys.by_capacity, &keys.by_create_time],
+                arguments,
+            ),
+        };
+        let keys_of_call = [&keys.checkpoint].into_iter().chain(index);
+        let answer = script
+            .call(
+                &self.connection,
+                keys_of_call.map(Key::from).collect(),
+                arguments.clone(),
+            )
+            .await?;
+        let unknown = || unknown_answer(keys.index(query.order));
+        match answer.as_slice() {
+            [Some(kind), checkpoint, rest @ ..] if kind.as_ref() == b"page" => {
+                let sequence = sequence(keys, checkpoint.as_ref())?;
+                Answer::new(sequence, rest).ok_or_else(unknown)
+            }
+            [Some(kind), Some(member)] if kind.as_ref() == b"unlisted" => {
+                Err(list::unlisted(keys, member))
+            }
+            _ => Err(unknown()),
+        }
+    }
+
+    /// The keys of the partition of a circle.
+    pub(crate) fn keys_of(&self, id: CircleId) -> &Keys {
+        &self.connection.keys()[self.connection.layout().partition_of(id)]
     }
 }
 
-fn read_page(query: &ListQuery, index: &str, answer: &[Option<Bytes>]) -> Result<Page, Error> {
-    let corrupt = |entry: &[u8]| Error::Corrupt {
-        key: index.to_owned(),
-        corruption: Corruption::Unreadable(format!(
-            "the entry {:?} is not of its form",
-            String::from_utf8_lossy(entry)
-        )),
-    };
-    let [Some(kind), checkpoint, rest @ ..] = answer else {
-        return Err(corrupt(b""));
-    };
-    let ([next, circles @ ..], b"page") = (rest, kind.as_ref()) else {
-        return Err(corrupt(checkpoint.as_deref().unwrap_or_default()));
-    };
-    let checkpoint = checkpoint.as_deref().ok_or(Error::NotBuilt)?;
-    let checkpoint = Checkpoint::decode(checkpoint)?;
-    let next = next
-        .as_deref()
-        .map(|entry| Position::of_entry(query.order, entry).ok_or_else(|| corrupt(entry)))
-        .transpose()?;
-    let (pairs, _) = circles.as_chunks::<2>();
-    let documents = pairs
-        .iter()
-        .map(|[id, document]| {
-            let id = id.as_deref().unwrap_or_default();
-            let id = std::str::from_utf8(id)
-                .ok()
-                .and_then(|text| CircleId::parse(text).ok())
-                .ok_or_else(|| corrupt(id))?;
-            let document = document.as_deref().ok_or_else(|| Error::Corrupt {
-                key: keys::document(id),
-                corruption: Corruption::Absent,
-            })?;
-            Document::decode(id, document)
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Page {
-        documents,
-        next,
-        sequence: checkpoint.sequence,
-    })
+fn sequence(keys: &Keys, checkpoint: Option<&Bytes>) -> Result<Sequence, Error> {
+    let stored = checkpoint.ok_or(Error::NotBuilt)?;
+    Checkpoint::decode(&keys.checkpoint, stored).map(|checkpoint| checkpoint.sequence)
 }

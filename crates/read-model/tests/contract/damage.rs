@@ -1,11 +1,10 @@
 //! What is stored wrongly is an error that names the key.
 
-use read_model::{Corruption, Error, ListQuery, Order};
-use shared_domain::CircleId;
+use read_model::{Corruption, Error, HistoryQuery, ListQuery, Moment, Order, Outcome};
+use shared_domain::{CircleId, Version};
 use test_support::redis::{Engine, RedisDatabase};
 
 use crate::rig::{Rig, shared};
-use crate::world::every_list;
 
 async fn with_two(engine: Engine) -> (Rig<RedisDatabase>, CircleId, CircleId) {
     let mut rig = shared(engine).await;
@@ -32,13 +31,9 @@ pub(crate) async fn a_damaged_document_is_named(engine: Engine) {
         let () = peek.send("SET", &[&key, damaged]).await;
         assert_eq!(corrupt_key(rig.reader.get(chess).await), key);
         assert_eq!(corrupt_key(rig.reader.batch_get(&[go, chess]).await), key);
-        assert_eq!(
-            corrupt_key(rig.projection.documents(&[go, chess]).await),
-            key
-        );
-        for query in every_list(10) {
-            assert_eq!(corrupt_key(rig.reader.list(&query).await), key);
-        }
+        // Whoever folds it anew finds out by itself.
+        let expected = [rig.world.document(go), None];
+        assert_eq!(rig.documents(&[go, chess]).await, expected);
         assert!(rig.reader.get(go).await.unwrap().value.is_some());
     }
 }
@@ -54,7 +49,7 @@ pub(crate) async fn a_document_that_looks_like_a_message_harms_nobody_else(engin
             &[chess, go, go],
             &[chess, go, go, go],
         ] {
-            assert_eq!(corrupt_key(rig.projection.documents(ids).await), key);
+            assert_eq!(rig.documents(ids).await[0], None);
             assert_eq!(corrupt_key(rig.reader.batch_get(ids).await), key);
             assert!(rig.reader.get(go).await.unwrap().value.is_some());
         }
@@ -64,22 +59,12 @@ pub(crate) async fn a_document_that_looks_like_a_message_harms_nobody_else(engin
 pub(crate) async fn an_index_that_disagrees_is_named(engine: Engine) {
     let (rig, chess, _) = with_two(engine).await;
     let peek = rig.peek().await;
-    let key = format!("circle:{chess}");
-    let () = peek.send("DEL", &[&key]).await;
-    for query in every_list(10) {
-        let corruption = Corruption::Absent;
-        let absent = Error::Corrupt {
-            key: key.clone(),
-            corruption,
-        };
-        assert_eq!(rig.reader.list(&query).await, Err(absent));
-    }
     for (order, index) in [
         (Order::Name, "circles:by_name"),
         (Order::Capacity, "circles:by_capacity"),
         (Order::CreateTime, "circles:by_create_time"),
     ] {
-        for member in ["00001", "00001\0a", "00001\0a\0b\0c"] {
+        for member in ["00001", "00001\0a", "00001\0a\0b\0c", "1\n2\n3"] {
             let () = peek.send("ZADD", &[index, "0", member]).await;
             assert_eq!(
                 corrupt_key(rig.reader.list(&ListQuery::new(order, 10)).await),
@@ -88,48 +73,76 @@ pub(crate) async fn an_index_that_disagrees_is_named(engine: Engine) {
             let () = peek.send("ZREM", &[index, member]).await;
         }
     }
+    let member = format!("00020chess\0{chess}0000000001");
+    let () = peek.send("ZREM", &["circles:by_create_time", &member]).await;
+    let mut query = ListQuery::new(Order::CreateTime, 10);
+    query.name_prefix = "chess".to_owned();
+    let unlisted = Error::Corrupt {
+        key: "circles:by_create_time".to_owned(),
+        corruption: Corruption::NotListed { id: chess },
+    };
+    assert_eq!(rig.reader.list(&query).await, Err(unlisted));
 }
 
 pub(crate) async fn an_update_of_a_circle_that_is_not_listed_writes_nothing(engine: Engine) {
     let (mut rig, chess, go) = with_two(engine).await;
-    let member = format!("go\x0030\0{go}");
+    let member = format!("00030go\0{go}0000000001");
     let () = rig
         .peek()
         .await
         .send("ZREM", &["circles:by_create_time", &member])
         .await;
-    let expected = rig.world.checkpoint;
+    let expected = rig.standing().await;
     let before = rig.world.document(chess);
     rig.world.update(chess, Some("shogi"), None);
     rig.world.update(go, None, Some(40));
 
-    let error = rig.projection.apply(&expected, &rig.world.batch()).await;
-    let unlisted = Error::Corrupt {
-        key: "circles:by_create_time".to_owned(),
-        corruption: Corruption::NotListed { id: go },
-    };
-    assert_eq!(error, Err(unlisted));
-    assert_eq!(rig.projection.checkpoint().await, Ok(Some(expected)));
+    let batch = rig.world.batch();
+    let outcome = rig.partition().apply(&expected, &batch).await;
+    assert_eq!(outcome, Ok(Outcome::Unfit(vec![go])));
+    assert_eq!(rig.standing().await, expected);
     assert_eq!(rig.reader.get(chess).await.unwrap().value, before);
 }
 
-pub(crate) async fn an_index_of_another_type_fails_before_anything_is_written(engine: Engine) {
-    for index in [
+pub(crate) async fn a_key_of_another_type_fails_before_anything_is_written(engine: Engine) {
+    for key in [
         "circles:by_name",
         "circles:by_capacity",
         "circles:by_create_time",
+        "circles:changes",
+        "circles:parked",
     ] {
         let (mut rig, chess, _) = with_two(engine).await;
-        let () = rig.peek().await.send("SET", &[index, "text"]).await;
-        let expected = rig.world.checkpoint;
+        let () = rig.peek().await.send("SET", &[key, "text"]).await;
+        let expected = rig.standing().await;
         let before = rig.world.document(chess);
         rig.world.delete(chess);
-        let error = rig.projection.apply(&expected, &rig.world.batch()).await;
+        let batch = rig.world.batch();
+        let error = rig.partition().apply(&expected, &batch).await;
         let corruption = Corruption::WrongType;
         let key = "circles:*".to_owned();
         assert_eq!(error, Err(Error::Corrupt { key, corruption }));
         assert_eq!(rig.reader.get(chess).await.unwrap().value, before);
-        assert_eq!(rig.projection.checkpoint().await, Ok(Some(expected)));
+        assert_eq!(rig.standing().await, expected);
+    }
+}
+
+pub(crate) async fn a_damaged_history_is_named(engine: Engine) {
+    let (rig, chess, go) = with_two(engine).await;
+    let peek = rig.peek().await;
+    let key = format!("circle:{chess}:history");
+    let query = HistoryQuery {
+        after: None,
+        descending: false,
+        limit: 10,
+    };
+    let version = Moment::Version(Version::FIRST);
+    let entry: String = peek.send("LINDEX", &[&key, "0"]).await;
+    for damaged in ["", "{", "7", &entry.replace(":1,", ":2,")] {
+        let () = peek.send("LSET", &[&key, "0", damaged]).await;
+        assert_eq!(corrupt_key(rig.reader.history(chess, query).await), key);
+        assert_eq!(corrupt_key(rig.reader.as_of(chess, version).await), key);
+        assert!(rig.reader.as_of(go, version).await.is_ok());
     }
 }
 
@@ -138,7 +151,7 @@ pub(crate) async fn a_damaged_checkpoint_is_named(engine: Engine) {
     let key = "circles:checkpoint";
     for damaged in ["", "7", "message", r#"{"sequence":7,"event_id":null}"#] {
         let () = rig.peek().await.send("SET", &[key, damaged]).await;
-        assert_eq!(corrupt_key(rig.projection.checkpoint().await), key);
+        assert_eq!(corrupt_key(rig.partition().standing().await), key);
         assert_eq!(corrupt_key(rig.reader.get(chess).await), key);
         assert_eq!(
             corrupt_key(rig.reader.list(&ListQuery::new(Order::Name, 5)).await),

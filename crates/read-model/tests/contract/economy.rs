@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use read_model::{Checkpoint, ListQuery, Order};
-use shared_domain::{CircleId, Sequence};
+use futures_util::future::join_all;
+use read_model::{HistoryQuery, ListQuery, Moment, Order};
+use shared_domain::{CircleId, Sequence, Version};
 use test_support::redis::Engine;
+use tokio::time::timeout;
 
-use crate::rig::{Peek, eventually, private};
+use crate::follow::wait_for;
+use crate::rig::{Peek, eventually, in_time, private, shared};
 use crate::world::every_list;
 
 /// Fails unless these were all calls since the last time. The server counts
@@ -25,45 +28,73 @@ pub(crate) async fn every_operation_is_one_command(engine: Engine) {
     let peek = rig.peek().await;
     let ids: Vec<CircleId> = (0..1_000).map(|_| rig.world.create("chess", 20)).collect();
     rig.catch_up().await;
-    // Both scripts are known from here on.
-    rig.reader
-        .list(&ListQuery::new(Order::Name, 1))
-        .await
-        .unwrap();
+    let history = HistoryQuery {
+        after: None,
+        descending: true,
+        limit: 50,
+    };
+    let version = Moment::Version(Version::FIRST);
+    // The scripts are known from here on.
+    for prefix in ["", "chess"] {
+        let mut query = ListQuery::new(Order::CreateTime, 1);
+        query.name_prefix = prefix.to_owned();
+        rig.reader.list(&query).await.unwrap();
+    }
+    rig.reader.history(ids[0], history).await.unwrap();
     peek.take_calls().await;
 
     rig.reader.get(ids[0]).await.unwrap();
     calls_were(&peek, &[("mget", 1)]).await;
     rig.reader.batch_get(&ids).await.unwrap();
     calls_were(&peek, &[("mget", 1)]).await;
-    rig.projection.documents(&ids).await.unwrap();
+    rig.documents(&ids).await;
     calls_were(&peek, &[("mget", 1)]).await;
-    for query in every_list(50) {
-        rig.reader.list(&query).await.unwrap();
-        let inside = [("evalsha", 1), ("get", 1), ("mget", 1), ("zrange", 1)];
-        calls_were(&peek, &inside).await;
+    rig.partition().standing().await.unwrap();
+    calls_were(&peek, &[("mget", 1)]).await;
+    for limit in [50, 1_000] {
+        for query in every_list(limit) {
+            rig.reader.list(&query).await.unwrap();
+            calls_were(&peek, &[("evalsha", 1), ("get", 1), ("zrange", 1)]).await;
+        }
     }
-    for query in every_list(1_000) {
-        rig.reader.list(&query).await.unwrap();
-        // By 500 inside the script, and a last look for a successor.
-        let inside = [("evalsha", 1), ("get", 1), ("mget", 2), ("zrange", 3)];
-        calls_were(&peek, &inside).await;
-    }
+    let past = [
+        ("evalsha", 1),
+        ("get", 1),
+        ("hget", 1),
+        ("llen", 1),
+        ("lrange", 1),
+    ];
+    rig.reader.history(ids[0], history).await.unwrap();
+    calls_were(&peek, &past).await;
+    rig.reader.as_of(ids[0], version).await.unwrap();
+    calls_were(&peek, &past).await;
+    rig.reader.as_of(ids[0], Moment::Time(rig.world.clock)).await.unwrap();
+    let mut found = past.to_vec();
+    found.insert(3, ("lindex", 1));
+    calls_were(&peek, &found).await;
+}
 
+pub(crate) async fn a_batch_is_one_command(engine: Engine) {
+    let mut rig = private(engine).await;
+    let peek = rig.peek().await;
+    let ids: Vec<CircleId> = (0..1_000).map(|_| rig.world.create("chess", 20)).collect();
+    rig.catch_up().await;
     for id in &ids {
         rig.world.update(*id, None, Some(30));
     }
-    let expected: Checkpoint = rig.projection.checkpoint().await.unwrap().unwrap();
+    let (expected, batch) = (rig.standing().await, rig.world.batch());
     peek.take_calls().await;
-    rig.projection
-        .apply(&expected, &rig.world.batch())
-        .await
-        .unwrap();
+    rig.partition().apply(&expected, &batch).await.unwrap();
     let inside = [
         ("evalsha", 1),
-        ("get", 1),
+        ("get", 3),
+        ("hlen", 1),
+        ("llen", 1_000),
         ("publish", 1),
+        ("rpush", 1_000),
         ("set", 1_001),
+        ("xadd", 1_000),
+        ("xlen", 2),
         ("zadd", 3_000),
         ("zcard", 3),
         ("zrem", 3_000),
@@ -72,12 +103,107 @@ pub(crate) async fn every_operation_is_one_command(engine: Engine) {
     calls_were(&peek, &inside).await;
 }
 
+pub(crate) async fn a_filter_looks_at_a_bounded_number_of_circles(engine: Engine) {
+    let mut rig = private(engine).await;
+    let peek = rig.peek().await;
+    for _ in 0..3 {
+        for n in 0..1_000 {
+            rig.world.create(["ab", "cd"][n % 2], [20, 30][n / 2 % 2]);
+        }
+        rig.catch_up().await;
+    }
+    let mut query = ListQuery::new(Order::CreateTime, 50);
+    query.name_prefix = "ab".to_owned();
+    query.max_capacity = Some(20);
+    rig.reader.list(&query).await.unwrap();
+    for (order, lexcounts) in [(Order::Name, 2), (Order::Capacity, 2), (Order::CreateTime, 2)] {
+        query.order = order;
+        peek.take_calls().await;
+        rig.reader.list(&query).await.unwrap();
+        let calls = peek.take_calls().await;
+        let count = |name: &str| {
+            let call = calls.iter().find(|(command, _)| command == name);
+            call.map_or(0, |(_, calls)| *calls)
+        };
+        assert_eq!(count("evalsha"), 1);
+        assert_eq!(count("zlexcount"), lexcounts);
+        assert!(count("zrange") <= 3, "{calls:?}");
+    }
+}
+
+/// Who asks while a command is on its way shares the next one.
+pub(crate) async fn many_gets_at_once_share_commands(engine: Engine) {
+    const CALLS: usize = 1_000;
+    let mut rig = private(engine).await;
+    let ids: Vec<CircleId> = (0..100).map(|_| rig.world.create("chess", 20)).collect();
+    rig.catch_up().await;
+    let peek = rig.peek().await;
+    peek.take_calls().await;
+    let calls = (0..CALLS).map(|n| rig.reader.get(ids[n % ids.len()]));
+    for (n, found) in join_all(calls).await.into_iter().enumerate() {
+        let expected = rig.world.document(ids[n % ids.len()]);
+        assert_eq!(found.unwrap().value, expected);
+    }
+    let calls = peek.take_calls().await;
+    let [(command, calls)] = calls.as_slice() else {
+        panic!("{calls:?}")
+    };
+    assert_eq!(command, "mget");
+    assert!(*calls <= 20, "{calls} commands");
+}
+
+/// A call that is given up takes nobody's answer with it.
+pub(crate) async fn gets_that_are_given_up_do_no_harm(engine: Engine) {
+    let mut rig = shared(engine).await;
+    let ids: Vec<CircleId> = (0..100).map(|_| rig.world.create("chess", 20)).collect();
+    rig.catch_up().await;
+    for round in 0..50 {
+        let gets = ids.iter().enumerate().map(|(n, id)| {
+            let get = rig.reader.get(*id);
+            async move {
+                if n % 2 == round % 2 {
+                    // Polled once, then dropped.
+                    let _ = timeout(Duration::ZERO, get).await;
+                    None
+                } else {
+                    Some(get.await.unwrap().value.unwrap().id)
+                }
+            }
+        });
+        let found = in_time("all answers", join_all(gets)).await;
+        for (found, id) in found.into_iter().zip(&ids) {
+            assert!(found.is_none_or(|found| found == *id));
+        }
+    }
+}
+
+/// Each get sees what was written before it began.
+pub(crate) async fn a_get_sees_what_was_written_before(engine: Engine) {
+    let mut rig = shared(engine).await;
+    let id = rig.world.create("chess", 20);
+    rig.catch_up().await;
+    let reader = rig.reader.clone();
+    let others = tokio::spawn(async move {
+        loop {
+            join_all((0..50).map(|_| reader.get(id))).await;
+        }
+    });
+    for capacity in 0..100 {
+        rig.world.update(id, None, Some(3 + capacity));
+        rig.catch_up().await;
+        let found = rig.reader.get(id).await.unwrap();
+        assert_eq!(found.value, rig.world.document(id));
+        assert_eq!(found.sequence, rig.world.checkpoint.sequence);
+    }
+    others.abort();
+}
+
 pub(crate) async fn nobody_asks_while_nobody_waits(engine: Engine) {
     let rig = private(engine).await;
     let peek = rig.peek().await;
     let follower = rig.follow();
-    follower.wait_for(Sequence::ZERO).await.unwrap();
-    // The subscription asks once more when it stands.
+    wait_for(&follower, Sequence::ZERO).await.unwrap();
+    // The subscription comes a little later.
     eventually("it is quiet", async || {
         peek.take_calls().await;
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -20,14 +20,16 @@ mod world;
 test_support::on_every_redis! {
     apply {
         a_batch_is_written_whole_and_found_again,
-        only_the_expected_checkpoint_lets_a_batch_in,
+        an_answer_is_as_old_as_its_oldest_partition,
+        only_the_expected_standing_lets_a_batch_in,
         a_batch_sent_again_changes_nothing,
+        a_batch_that_does_not_fit_is_refused_whole,
         of_two_racing_projections_each_batch_counts_once,
         a_thousand_changes_fit_into_a_batch,
-        a_deleted_circle_leaves_nothing_behind,
-        only_an_absent_checkpoint_is_initialized,
+        a_deleted_circle_leaves_nothing_but_its_history,
         nothing_is_read_from_a_read_model_that_was_never_built,
         keys_are_those_of_the_contract,
+        only_so_many_changes_are_kept,
     }
     pages {
         every_order_and_direction_lists_all_circles_in_order,
@@ -38,7 +40,8 @@ test_support::on_every_redis! {
     filters {
         every_filter_finds_what_it_should_in_every_order,
         a_prefix_ends_where_its_characters_end,
-        a_filter_that_passes_few_gives_short_pages,
+        a_page_that_finds_few_is_short,
+        a_page_of_rare_circles_is_complete,
         looking_at_exactly_all_circles_ends_the_list,
     }
     damage {
@@ -46,12 +49,15 @@ test_support::on_every_redis! {
         a_document_that_looks_like_a_message_harms_nobody_else,
         an_index_that_disagrees_is_named,
         an_update_of_a_circle_that_is_not_listed_writes_nothing,
-        an_index_of_another_type_fails_before_anything_is_written,
+        a_key_of_another_type_fails_before_anything_is_written,
+        a_damaged_history_is_named,
         a_damaged_checkpoint_is_named,
     }
     follow {
         a_hint_alone_brings_news,
+        hints_of_all_partitions_are_waited_for,
         a_lost_hint_is_made_up_for,
+        a_wrong_hint_wakes_once,
         a_checkpoint_that_goes_back_is_not_waited_past,
         many_waiters_look_together,
         what_waiting_does_not_cure_is_answered,
@@ -69,6 +75,11 @@ test_support::on_every_redis! {
     }
     economy {
         every_operation_is_one_command,
+        a_batch_is_one_command,
+        a_filter_looks_at_a_bounded_number_of_circles,
+        many_gets_at_once_share_commands,
+        gets_that_are_given_up_do_no_harm,
+        a_get_sees_what_was_written_before,
         nobody_asks_while_nobody_waits,
     }
 }

@@ -8,8 +8,10 @@ use fred::interfaces::ClientLike;
 use fred::types::config::Config as PeekConfig;
 use fred::types::{Builder, CustomCommand, FromValue, Value};
 use read_model::{
-    Config, Connection, Document, Follower, ListQuery, Outcome, Page, Projection, Reader,
+    Batch, Checkpoint, Config, Connection, Document, Follower, ListQuery, Outcome, Page, Partition,
+    Phase, Reader, Standing,
 };
+use shared_domain::CircleId;
 use test_support::redis::{Engine, RedisDatabase, RedisServer};
 
 use crate::world::World;
@@ -17,36 +19,49 @@ use crate::world::World;
 /// What a condition has to come true. Much more than any needs.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// How many partitions there are in those tests that try more than one.
+pub(crate) const PARTITIONS: [u16; 2] = [1, 4];
+
 /// A read model on a server of type `S`, and the world that it should show.
 pub(crate) struct Rig<S> {
     pub(crate) server: S,
     pub(crate) url: String,
     pub(crate) connection: Connection,
-    pub(crate) projection: Projection,
+    pub(crate) partitions: Vec<Partition>,
     pub(crate) reader: Reader,
     pub(crate) world: World,
 }
 
 /// An empty, built read model in a database of the shared server.
 pub(crate) async fn shared(engine: Engine) -> Rig<RedisDatabase> {
-    let rig = unbuilt(engine);
-    assert!(rig.projection.initialize().await.unwrap());
+    spread(engine, 1).await
+}
+
+/// The same, over so many partitions.
+pub(crate) async fn spread(engine: Engine, partitions: u16) -> Rig<RedisDatabase> {
+    let rig = unbuilt(engine, partitions);
+    rig.build().await;
     rig
 }
 
 /// A database of the shared server without a read model.
-pub(crate) fn unbuilt(engine: Engine) -> Rig<RedisDatabase> {
+pub(crate) fn unbuilt(engine: Engine, partitions: u16) -> Rig<RedisDatabase> {
     let server = RedisDatabase::fresh(engine);
     let url = server.url();
-    Rig::new(server, url)
+    Rig::new(server, url, partitions)
 }
 
 /// An empty, built read model on a server of its own.
 pub(crate) async fn private(engine: Engine) -> Rig<RedisServer> {
+    private_spread(engine, 1).await
+}
+
+/// The same, over so many partitions.
+pub(crate) async fn private_spread(engine: Engine, partitions: u16) -> Rig<RedisServer> {
     let server = RedisServer::start(engine);
     let url = server.url().to_owned();
-    let rig = Rig::new(server, url);
-    assert!(rig.projection.initialize().await.unwrap());
+    let rig = Rig::new(server, url, partitions);
+    rig.build().await;
     rig
 }
 
@@ -57,25 +72,60 @@ pub(crate) fn config(url: &str) -> Config {
     config
 }
 
+/// Builds the partition of the empty log.
+pub(crate) async fn build(partition: &Partition) {
+    let building = partition.begin(None, "test").await.unwrap().unwrap();
+    assert_eq!(building.phase, Phase::Building);
+    let mut batch = Batch::new(Checkpoint::EMPTY);
+    batch.completes = true;
+    let outcome = partition.apply(&building, &batch).await;
+    assert!(matches!(outcome, Ok(Outcome::Applied(_))), "{outcome:?}");
+}
+
 impl<S> Rig<S> {
-    fn new(server: S, url: String) -> Self {
-        let connection = Connection::open(&config(&url)).unwrap();
+    fn new(server: S, url: String, partitions: u16) -> Self {
+        let mut config = config(&url);
+        config.partitions = partitions;
+        let connection = Connection::open(&config).unwrap();
         Self {
             server,
             url,
-            projection: Projection::new(connection.clone()),
+            partitions: read_model::partitions(&connection),
             reader: Reader::new(connection.clone()),
             connection,
             world: World::empty(),
         }
     }
 
+    /// The first partition, and the only one in most tests.
+    pub(crate) fn partition(&self) -> &Partition {
+        &self.partitions[0]
+    }
+
+    pub(crate) async fn build(&self) {
+        for partition in &self.partitions {
+            build(partition).await;
+        }
+    }
+
+    /// The standing of the first partition.
+    pub(crate) async fn standing(&self) -> Standing {
+        self.partition().standing().await.unwrap().unwrap()
+    }
+
     /// Brings what happened in the world into the read model.
     pub(crate) async fn catch_up(&mut self) {
-        let expected = self.projection.checkpoint().await.unwrap().unwrap();
-        let batch = self.world.batch();
-        let outcome = self.projection.apply(&expected, &batch).await;
-        assert_eq!(outcome, Ok(Outcome::Applied));
+        let batches = self.world.batches(self.connection.layout());
+        for (partition, batch) in self.partitions.iter().zip(&batches) {
+            let standing = partition.standing().await.unwrap().unwrap();
+            let outcome = partition.apply(&standing, batch).await;
+            assert!(matches!(outcome, Ok(Outcome::Applied(_))), "{outcome:?}");
+        }
+    }
+
+    /// The documents that a projector would find.
+    pub(crate) async fn documents(&self, ids: &[CircleId]) -> Vec<Option<Document>> {
+        self.partition().documents(ids).await.unwrap()
     }
 
     /// Reads a list to its end, page by page.

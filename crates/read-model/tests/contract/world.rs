@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use read_model::{Batch, Change, Checkpoint, Document, ListQuery, Order};
-use shared_domain::{Capacity, CircleId, CircleName, EventId, Sequence, Version};
+use chrono::{DateTime, TimeDelta, Utc};
+use read_model::{
+    Batch, Before, Change, ChangeEntry, ChangePosition, Checkpoint, Document, EventKind,
+    HistoryEntry, Layout, ListQuery, Order, Repair,
+};
+use shared_domain::{
+    Capacity, CircleId, CircleName, DeletionReason, EventId, Sequence, Version,
+};
 use uuid::Uuid;
 
 /// A few names that are hard to order and to cut: repeated, beginning with
@@ -27,29 +33,44 @@ pub(crate) const NAMES: [&str; 16] = [
     "\u{10ffff}",
 ];
 
-/// Circles by id, with the sequence of their creation.
+/// Circles as events made them, and what of this the read model lacks yet.
+#[derive(Clone)]
 pub(crate) struct World {
+    /// By id, with the sequence of their creation; without those deleted.
     pub(crate) circles: BTreeMap<CircleId, (Document, Sequence)>,
+    pub(crate) histories: BTreeMap<CircleId, Vec<HistoryEntry>>,
+    /// All that happened.
+    pub(crate) changes: Vec<ChangeEntry>,
     pub(crate) checkpoint: Checkpoint,
-    changes: Vec<Change>,
+    /// When the next event happens; it moves on by a second with each.
+    pub(crate) clock: DateTime<Utc>,
+    pending: BTreeMap<CircleId, Change>,
+    /// How many of the changes the read model has.
+    written: usize,
     made: u128,
+}
+
+/// The checkpoint after the event of a sequence.
+pub(crate) fn checkpoint_at(sequence: Sequence) -> Checkpoint {
+    if sequence == Sequence::ZERO {
+        return Checkpoint::EMPTY;
+    }
+    let id = EventId::from_uuid(Uuid::from_u128(sequence.get().into()));
+    Checkpoint::at(sequence, id)
 }
 
 impl World {
     pub(crate) fn empty() -> Self {
         Self {
             circles: BTreeMap::new(),
-            checkpoint: Checkpoint::EMPTY,
+            histories: BTreeMap::new(),
             changes: Vec::new(),
+            checkpoint: Checkpoint::EMPTY,
+            clock: DateTime::from_timestamp(1_800_000_000, 7_000).unwrap(),
+            pending: BTreeMap::new(),
+            written: 0,
             made: 0,
         }
-    }
-
-    fn next_event(&mut self) -> Sequence {
-        let sequence = self.checkpoint.sequence.next();
-        let id = EventId::from_uuid(Uuid::from_u128(sequence.get().into()));
-        self.checkpoint = Checkpoint::at(sequence, id);
-        sequence
     }
 
     pub(crate) fn create(&mut self, name: &str, capacity: i64) -> CircleId {
@@ -62,16 +83,12 @@ impl World {
             capacity: Capacity::new(capacity).unwrap(),
             version: Version::FIRST,
         };
-        let created = self.next_event();
-        self.circles.insert(id, (document.clone(), created));
-        self.changes.push(Change::Create { document, created });
+        self.happen(id, EventKind::CircleCreated, Some(document), None);
         id
     }
 
     pub(crate) fn update(&mut self, id: CircleId, name: Option<&str>, capacity: Option<i64>) {
-        self.next_event();
-        let (document, _) = self.circles.get_mut(&id).unwrap();
-        let before = document.clone();
+        let mut document = self.document(id).unwrap();
         if let Some(name) = name {
             document.name = CircleName::new(name).unwrap();
         }
@@ -79,28 +96,118 @@ impl World {
             document.capacity = Capacity::new(capacity).unwrap();
         }
         document.version = document.version.next().unwrap();
-        let after = document.clone();
-        self.changes.push(Change::Update { before, after });
+        self.happen(id, EventKind::CircleUpdated, Some(document), None);
     }
 
     pub(crate) fn delete(&mut self, id: CircleId) {
-        self.next_event();
-        let (before, _) = self.circles.remove(&id).unwrap();
-        self.changes.push(Change::Delete { before });
+        let reason = DeletionReason::new("too few").unwrap();
+        self.happen(id, EventKind::CircleDeleted, None, Some(reason));
     }
 
-    /// All changes since the last time, of which each circle has at most one.
+    fn happen(
+        &mut self,
+        id: CircleId,
+        kind: EventKind,
+        after: Option<Document>,
+        reason: Option<DeletionReason>,
+    ) {
+        let sequence = self.checkpoint.sequence.next();
+        self.checkpoint = checkpoint_at(sequence);
+        let occurred_at = self.clock;
+        self.clock += TimeDelta::seconds(1);
+
+        let before = self.circles.get(&id).cloned();
+        let history = self.histories.entry(id).or_default();
+        let (version, latest) = match history.last() {
+            Some(last) => (last.version.next().unwrap(), last.effective_at()),
+            None => (Version::FIRST, occurred_at),
+        };
+        let old = before.as_ref().map(|(document, _)| document);
+        let new = after.as_ref();
+        let entry = HistoryEntry {
+            version,
+            kind,
+            name: new.map(|document| document.name.clone()),
+            capacity: new.map(|document| document.capacity),
+            before: Before {
+                name: old
+                    .map(|document| document.name.clone())
+                    .filter(|name| new.is_none_or(|new| new.name != *name)),
+                capacity: old
+                    .map(|document| document.capacity)
+                    .filter(|capacity| new.is_none_or(|new| new.capacity != *capacity)),
+            },
+            occurred_at,
+            effective_at: (occurred_at < latest).then_some(latest),
+            actor: Some("anna".to_owned()).filter(|_| sequence.get() % 2 == 0),
+            sequence,
+            reason,
+        };
+        history.push(entry.clone());
+        self.changes.push(ChangeEntry {
+            position: ChangePosition::of(sequence),
+            kind: Some(kind),
+            circle_id: id,
+            version: Some(version),
+            event_id: self.checkpoint.event_id,
+            document: after.clone(),
+        });
+        let created = before.as_ref().map_or(sequence, |(_, created)| *created);
+        let base = Version::new(i64::from(version.get()) - 1).ok();
+        let change = self.pending.entry(id).or_insert_with(|| Change {
+            id,
+            base,
+            created: before.is_none().then_some(sequence),
+            before: before.map(|(document, _)| document),
+            after: None,
+            history: Vec::new(),
+        });
+        change.history.push(entry);
+        change.after.clone_from(&after);
+        if change.after.is_none() {
+            change.created = None;
+        }
+        match after {
+            Some(document) => self.circles.insert(id, (document, created)),
+            None => self.circles.remove(&id),
+        };
+    }
+
+    /// What the read model lacks, for each partition. Later batches take it for
+    /// written.
+    pub(crate) fn batches(&mut self, layout: Layout) -> Vec<Batch> {
+        let mut batches = vec![Batch::new(self.checkpoint); layout.partitions().into()];
+        for (id, change) in std::mem::take(&mut self.pending) {
+            batches[layout.partition_of(id)].changes.push(change);
+        }
+        for entry in &self.changes[self.written..] {
+            let partition = layout.partition_of(entry.circle_id);
+            batches[partition].entries.push(entry.clone());
+        }
+        self.written = self.changes.len();
+        batches
+    }
+
+    /// The same for the only partition.
     pub(crate) fn batch(&mut self) -> Batch {
-        let mut batch = Batch::new(self.checkpoint);
-        let changes = std::mem::take(&mut self.changes);
-        let count = changes.len();
-        batch.extend(changes);
-        assert_eq!(batch.changes().len(), count, "two changes of one circle");
-        batch
+        self.batches(Layout::PLAIN).remove(0)
     }
 
     pub(crate) fn document(&self, id: CircleId) -> Option<Document> {
         self.circles.get(&id).map(|(document, _)| document.clone())
+    }
+
+    /// All that the read model should have of a circle.
+    pub(crate) fn repair(&self, id: CircleId) -> Repair {
+        let history = self.histories.get(&id).cloned().unwrap_or_default();
+        Repair {
+            id,
+            version: history.last().map(|entry| entry.version),
+            document: self.document(id),
+            created: history.first().map_or(Sequence::ZERO, |entry| entry.sequence),
+            history,
+            parked: None,
+        }
     }
 
     /// The whole list that the query asks for, whatever its limit.

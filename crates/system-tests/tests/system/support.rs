@@ -1,6 +1,6 @@
 //! A whole system for one test.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use circles_proto::circles::v1::circle_command_service_client::CircleCommandServiceClient;
 use circles_proto::circles::v1::circle_query_service_client::CircleQueryServiceClient;
@@ -135,22 +135,4 @@ pub(crate) fn channel(service: &Service) -> Channel {
     Endpoint::from_shared(format!("http://{}", service.address()))
         .unwrap()
         .connect_lazy()
-}
-
-/// Calls again while the service is starting.
-pub(crate) async fn when_ready<T, F>(call: impl Fn() -> F) -> T
-where
-    F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
-{
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match call().await {
-            Ok(response) => return response.into_inner(),
-            Err(status) if status.code() == tonic::Code::Unavailable => {
-                assert!(Instant::now() < deadline, "still not ready: {status}");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Err(status) => panic!("{status}"),
-        }
-    }
 }

@@ -1,0 +1,81 @@
+//! Reads of single circles, put together.
+
+use std::sync::Arc;
+
+use shared_domain::{CircleId, Sequence};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, oneshot};
+
+use crate::circles::{Circles, Stored};
+use crate::error::Error;
+use crate::task::OwnedTask;
+
+/// How many circles one command reads.
+const TOGETHER: usize = 256;
+
+/// How many commands are on their way at the same time.
+const COMMANDS: usize = 2;
+
+/// Reads single circles of one partition. Whoever asks while a command is on
+/// its way shares the next one; nobody waits for others to come. The tasks end
+/// when this is dropped.
+pub(crate) struct Loader {
+    asks: UnboundedSender<Ask>,
+    _tasks: [OwnedTask; COMMANDS],
+}
+
+struct Ask {
+    id: CircleId,
+    answer: oneshot::Sender<Result<(Sequence, Stored), Error>>,
+}
+
+impl Loader {
+    pub(crate) fn start(circles: Circles) -> Self {
+        let (asks, asked) = unbounded_channel();
+        let asked = Arc::new(Mutex::new(asked));
+        Self {
+            asks,
+            _tasks: std::array::from_fn(|_| {
+                tokio::spawn(load(circles.clone(), Arc::clone(&asked))).into()
+            }),
+        }
+    }
+
+    /// What is stored of a circle, and how far the partition had come, at a
+    /// moment after this call began. It may be dropped at any time.
+    pub(crate) async fn read(&self, id: CircleId) -> Result<(Sequence, Stored), Error> {
+        let (answer, answered) = oneshot::channel();
+        // The tasks live as long as this, unless the runtime ends.
+        let _ = self.asks.send(Ask { id, answer });
+        match answered.await {
+            Ok(answer) => answer,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+async fn load(circles: Circles, asked: Arc<Mutex<UnboundedReceiver<Ask>>>) {
+    let mut asks = Vec::with_capacity(TOGETHER);
+    loop {
+        if asked.lock().await.recv_many(&mut asks, TOGETHER).await == 0 {
+            return;
+        }
+        asks.retain(|ask| !ask.answer.is_closed());
+        let ids: Vec<CircleId> = asks.iter().map(|ask| ask.id).collect();
+        if ids.is_empty() {
+            continue;
+        }
+        match circles.read(&ids).await {
+            Ok((sequence, stored)) => {
+                for (ask, stored) in asks.drain(..).zip(stored) {
+                    let _ = ask.answer.send(Ok((sequence, stored)));
+                }
+            }
+            Err(error) => {
+                for ask in asks.drain(..) {
+                    let _ = ask.answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
