@@ -70,7 +70,12 @@ local function add(from)
 end
 for entry = 1, entries do
   local added = add(at)
-  if type(added) == 'table' and added.err then
+  local failed = type(added) == 'table' and added.err
+  if failed and not string.find(failed, 'equal or smaller', 1, true) then
+    -- Such as a full memory; this is the first write.
+    return added
+  end
+  if failed then
     -- The stream has later entries than the checkpoint, which nobody writes:
     -- better no past than a wrong one.
     redis.call('DEL', KEYS[7])

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use fred::bytes::Bytes;
-use fred::interfaces::KeysInterface;
 use fred::types::{Key, Value};
 use shared_domain::{CircleId, Sequence};
 
@@ -44,14 +43,10 @@ impl Circles {
     /// command, or two while circles are parked.
     pub(crate) async fn read(&self, ids: &[CircleId]) -> Result<(Sequence, Vec<Stored>), Error> {
         let mut keys: Vec<Key> = Vec::with_capacity(ids.len() + 2);
-        // First, as an answer that begins with the text `message` would be
-        // taken for one.
         keys.push(self.keys.checkpoint.as_str().into());
         keys.push(self.keys.parked_count.as_str().into());
         keys.extend(ids.iter().map(|id| Key::from(self.keys.document(*id))));
-        let stored: Result<Vec<Option<Bytes>>, _> = self.connection.client().mget(keys).await;
-        let stored = stored.map_err(|error| self.connection.explain(error, "circle:*"))?;
-        let mut stored = stored.into_iter();
+        let mut stored = self.connection.read(keys, "circle:*").await?.into_iter();
         let sequence = self.sequence(stored.next().flatten())?;
         if stored.next().flatten().is_some() {
             return self.read_with_parked(ids).await;

@@ -3,10 +3,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use fred::bytes::Bytes;
 use fred::clients::{Client, Pool};
 use fred::error::ErrorKind;
-use fred::interfaces::{ClientLike, EventInterface};
-use fred::types::InfoKind;
+use fred::interfaces::{ClientLike, EventInterface, KeysInterface};
+use fred::types::{InfoKind, Key};
 
 use crate::config::Config;
 use crate::error::{Error, SetupError};
@@ -141,6 +142,24 @@ impl Connection {
 
     pub(crate) fn client(&self) -> &Client {
         self.shared.pool.next_connected()
+    }
+
+    /// What strings hold, in one command; `blame` names them in an error.
+    pub(crate) async fn read(
+        &self,
+        mut keys: Vec<Key>,
+        blame: &str,
+    ) -> Result<Vec<Option<Bytes>>, Error> {
+        // The client takes an answer of three or four texts for a message of a
+        // channel where the first one is `message` or the like.
+        let count = keys.len();
+        while (1..5).contains(&keys.len()) {
+            keys.push(keys[0].clone());
+        }
+        let stored: Result<Vec<_>, _> = self.client().mget(keys).await;
+        let mut stored = stored.map_err(|error| self.explain(error, blame))?;
+        stored.truncate(count);
+        Ok(stored)
     }
 
     /// How the read models are spread.

@@ -128,6 +128,14 @@ impl Walk {
                 lower = behind(place);
             }
         }
+        if prefix.contains(keys::NUL) {
+            // It would match where a name ends.
+            (lower, upper) = match query.order {
+                Order::CreateTime => (b"+inf".to_vec(), b"-inf".to_vec()),
+                Order::Name | Order::Capacity => (b"+".to_vec(), b"-".to_vec()),
+            };
+            return Ok(Self::Stretch(zrange(query, lower, upper, 1.into())));
+        }
         let wanted_circles = wanted(query);
         let wanted = Value::from(wanted_circles);
         let stretch = match query.order {

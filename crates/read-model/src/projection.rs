@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use fred::bytes::Bytes;
-use fred::interfaces::KeysInterface;
 use fred::types::{Key, Value};
 use shared_domain::{CircleId, Sequence, Version};
 
@@ -189,23 +188,14 @@ impl Partition {
             layout,
             ..
         } = &*self.keys;
-        let keys = vec![
-            checkpoint.as_str(),
-            building.as_str(),
-            revision.as_str(),
-            layout.as_str(),
-        ];
-        let stored: Result<[Option<Bytes>; 4], _> = self
+        let keys = [checkpoint, building, revision, layout].map(Key::from);
+        let mut stored = self
             .connection
-            .client()
-            .mget::<Vec<Option<Bytes>>, _>(keys)
-            .await
-            .map(|stored| {
-                let mut stored = stored.into_iter();
-                std::array::from_fn(|_| stored.next().flatten())
-            });
+            .read(keys.into(), checkpoint)
+            .await?
+            .into_iter();
         let [live, built, revised, as_laid_out] =
-            stored.map_err(|error| self.connection.explain(error, checkpoint))?;
+            std::array::from_fn(|_| stored.next().flatten());
         if as_laid_out.as_deref() != Some(keys::LAYOUT.as_bytes()) {
             return Ok(None);
         }

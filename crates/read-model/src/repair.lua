@@ -79,7 +79,7 @@ local function correct(id, version, document)
   end
   local added = add()
   if type(added) == 'table' and added.err then
-    -- As in apply.lua. Whoever watches from before this lists again.
+    -- Whatever else can fail has failed at an earlier write. As in apply.lua. Whoever watches from before this lists again.
     redis.call('DEL', KEYS[7])
     redis.call('SET', KEYS[8], ARGV[4])
     add()

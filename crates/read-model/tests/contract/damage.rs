@@ -149,7 +149,7 @@ pub(crate) async fn a_damaged_history_is_named(engine: Engine) {
 pub(crate) async fn a_damaged_checkpoint_is_named(engine: Engine) {
     let (rig, chess, _) = with_two(engine).await;
     let key = "circles:checkpoint";
-    for damaged in ["", "7", "message", r#"{"sequence":7,"event_id":null}"#] {
+    for damaged in ["", "7", "message", "pmessage", r#"{"sequence":7,"event_id":null}"#] {
         let () = rig.peek().await.send("SET", &[key, damaged]).await;
         assert_eq!(corrupt_key(rig.partition().standing().await), key);
         assert_eq!(corrupt_key(rig.reader.get(chess).await), key);
