@@ -30,6 +30,16 @@ pub struct Rewound {
     pub common: Sequence,
     /// The last one that was lost.
     pub until: Sequence,
+    /// How often that happened; the events are those of all these times.
+    #[serde(default)]
+    pub times: u64,
+}
+
+impl Rewound {
+    /// Where to go on who has been told of everything up to `sequence`.
+    pub(crate) fn lead_back(&self, sequence: Sequence) -> Option<Sequence> {
+        (self.common < sequence && sequence <= self.until).then_some(self.common)
+    }
 }
 
 impl Partition {

@@ -60,7 +60,7 @@ pub(crate) struct Heard {
     /// How often anything was.
     times: u64,
     /// The last news of each partition.
-    partitions: Vec<Option<Sequence>>,
+    pub(crate) partitions: Vec<Option<Sequence>>,
     /// Why the last look failed, where waiting does not cure that.
     fault: Option<Error>,
 }

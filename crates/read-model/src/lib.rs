@@ -21,7 +21,7 @@
 //! | `circles:revision` | string | a number: how often something was written that was not the next event; absent means 0 |
 //! | `circles:parked` | hash | per parked circle, by its id: `{"sequence":7,"version":2,"reason":".."}`, the event that could not be taken in |
 //! | `circles:parked:count` | string | how many these are; absent for none |
-//! | `circles:rewound` | string | `{"common":5,"until":9}`: the log lost its events from 6 to 9 and has others there now, so that a watch from any of these begins at 5; absent where that never happened |
+//! | `circles:rewound` | string | `{"common":5,"until":9,"times":1}`: the log lost its events from 6 to 9 and has others there now, so that a watch from any of these begins at 5; of several times, the widest bounds; absent where that never happened |
 //! | `circles:holes` | hash | holes in the log that an operator let pass: the last sequence before, the first one behind |
 //! | `circles:layout` | string | `2`: that all this is as described here |
 //! | `circles:lease` | string | the projector that works, with a time to live |
@@ -66,10 +66,12 @@ mod connection;
 mod document;
 mod error;
 mod exceptions;
+mod feed;
 mod follower;
 mod history;
 mod inspect;
 mod keys;
+mod lanes;
 mod lease;
 mod list;
 mod loader;
@@ -78,9 +80,11 @@ mod past;
 mod position;
 mod projection;
 mod reader;
+mod ring;
 mod script;
 mod spare;
 mod task;
+mod watch;
 
 pub use batch::{Batch, Change, Repair};
 pub use change::{ChangeEntry, ChangePosition};
@@ -90,6 +94,7 @@ pub use config::Config;
 pub use connection::Connection;
 pub use document::Document;
 pub use error::{Corruption, Error, SetupError};
+pub use feed::{Feed, FeedOptions};
 pub use follower::{Follower, Now};
 pub use history::{Before, EventKind, HistoryEntry};
 pub use inspect::{Sweep, Swept};
@@ -104,3 +109,4 @@ pub use projection::{
 };
 pub use reader::{Found, Reader};
 pub use spare::{SpareError, open_spare, switch};
+pub use watch::{Told, Watch, WatchError};

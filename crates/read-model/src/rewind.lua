@@ -47,15 +47,16 @@ if redis.call('EXISTS', KEYS[4]) == 1 then
 end
 
 -- Of several times, what all of them lost.
-local common, til = tonumber(ARGV[6]), tonumber(ARGV[7])
+local common, til, times = tonumber(ARGV[6]), tonumber(ARGV[7]), 1
 local earlier = redis.call('GET', KEYS[5])
 if earlier then
   local read, other = pcall(cjson.decode, earlier)
   if read and type(other) == 'table' and tonumber(other.common) and tonumber(other['until']) then
     common, til = math.min(common, other.common), math.max(til, other['until'])
+    times = (tonumber(other.times) or 0) + 1
   end
 end
-redis.call('SET', KEYS[5], string.format('{"common":%.0f,"until":%.0f}', common, til))
+redis.call('SET', KEYS[5], string.format('{"common":%.0f,"until":%.0f,"times":%.0f}', common, til, times))
 
 for key, value in pairs({[KEYS[1]] = ARGV[4], [KEYS[2]] = ARGV[5]}) do
   if value == '' then
