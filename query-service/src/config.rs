@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use read_model::FeedOptions;
 use service_kit::config::{Invalid, Reader, Secret, parse};
 use service_kit::server;
 
@@ -14,6 +15,7 @@ pub const LISTEN: fn(&mut Reader<'_>) -> Result<SocketAddr, Invalid> = |reader| 
 
 const REDIS_URL: &str = "CIRCLES_REDIS_URL";
 const REDIS_CONNECTIONS: &str = "CIRCLES_REDIS_CONNECTIONS";
+const REDIS_PARTITIONS: &str = "CIRCLES_REDIS_PARTITIONS";
 const MAX_WAIT: &str = "CIRCLES_QUERY_MAX_WAIT";
 
 /// Everything that can be set.
@@ -25,8 +27,12 @@ pub struct Config {
     pub redis: Secret,
     /// How many connections to them.
     pub redis_connections: usize,
+    /// Over how many partitions the read models are spread; as the projector has it.
+    pub redis_partitions: u16,
     /// The longest time that a query waits for its minimal sequence, whatever its deadline.
     pub max_wait: Duration,
+    /// How watches are fed; not set from outside.
+    pub watch: FeedOptions,
     /// The gRPC server.
     pub server: server::Options,
 }
@@ -39,7 +45,9 @@ impl Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             redis: Secret::new(redis_url),
             redis_connections: 2,
+            redis_partitions: 1,
             max_wait: Duration::from_secs(5),
+            watch: FeedOptions::default(),
             server: server::Options::default(),
         }
     }
@@ -58,6 +66,11 @@ impl Config {
             parse::integer(1..=64),
             default.redis_connections,
         );
+        let redis_partitions = reader.or(
+            REDIS_PARTITIONS,
+            parse::integer(1..=1_024),
+            default.redis_partitions,
+        );
         let bounds = Duration::from_millis(1)..=Duration::from_secs(300);
         let max_wait = reader.or(MAX_WAIT, parse::duration_within(bounds), default.max_wait);
         let server = server::Options::read(reader);
@@ -65,7 +78,9 @@ impl Config {
             listen: listen?,
             redis: redis?,
             redis_connections: redis_connections?,
+            redis_partitions: redis_partitions?,
             max_wait: max_wait?,
+            watch: default.watch,
             server: server?,
         })
     }

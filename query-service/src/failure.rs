@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use read_model::Error;
+use read_model::{Error, WatchError};
 use service_kit::program::chain;
 use service_kit::status::{Domain, FieldViolation};
 use tonic::{Code, Status};
@@ -55,6 +55,15 @@ pub(crate) fn status(failed: &Failed) -> Status {
             )
             .retry_after(AFTER_OUTAGE)
             .build(),
+        Failed::Read(Error::Parked { id, sequence }) => DOMAIN
+            .failure(
+                Code::FailedPrecondition,
+                "CIRCLE_PARKED",
+                format!("the circle {id} has an event that can't be shown"),
+            )
+            .metadata("circle_id", id)
+            .metadata("sequence", sequence)
+            .build(),
         Failed::Read(Error::ForeignPosition) => DOMAIN.invalid_fields(vec![FieldViolation::new(
             "page_token",
             "it was given for another list",
@@ -74,5 +83,41 @@ pub(crate) fn not_found() -> Status {
             "CIRCLE_NOT_FOUND",
             "there is no such circle",
         )
+        .build()
+}
+
+/// The status for a version that a circle does not have.
+pub(crate) fn no_version() -> Status {
+    DOMAIN
+        .failure(
+            Code::NotFound,
+            "VERSION_NOT_FOUND",
+            "the circle does not have this version",
+        )
+        .build()
+}
+
+/// The status that ends a watch, or that none begins with.
+pub(crate) fn of_watch(error: WatchError) -> Status {
+    let message = error.to_string();
+    match error {
+        WatchError::NotKept { from } => DOMAIN
+            .failure(Code::OutOfRange, "CHANGES_NOT_KEPT", message)
+            .metadata("from_sequence", from)
+            .build(),
+        WatchError::TooSlow { resume_from } => DOMAIN
+            .failure(Code::ResourceExhausted, "WATCH_TOO_SLOW", message)
+            .metadata("resume_from", resume_from)
+            .retry_after(AFTER_LAG)
+            .build(),
+        WatchError::Read(error) => status(&Failed::Read(error)),
+    }
+}
+
+/// The status that ends a watch when the service stops.
+pub(crate) fn draining() -> Status {
+    DOMAIN
+        .failure(Code::Unavailable, "DRAINING", "the service stops")
+        .retry_after(AFTER_OUTAGE)
         .build()
 }

@@ -4,7 +4,7 @@ use circles_proto::FILE_DESCRIPTOR_SET;
 use circles_proto::circles::v1::circle_query_service_server::{
     CircleQueryServiceServer, SERVICE_NAME,
 };
-use read_model::{Connection, Follower, Reader, SetupError};
+use read_model::{Connection, Feed, Follower, Reader, SetupError};
 use service_kit::health::Readiness;
 use service_kit::server::{Server, ServerError};
 use tokio::net::TcpListener;
@@ -42,13 +42,17 @@ pub async fn run(
     }
     let mut redis = read_model::Config::new(config.redis.expose());
     redis.pool_size = config.redis_connections;
+    redis.partitions = config.redis_partitions;
     let redis = Connection::open(&redis)?;
     let follower = Follower::start(redis.clone())?;
+    let feed = Feed::start(&redis, &follower, config.watch);
     let queries = Queries::new(Reader::new(redis.clone()), follower, config.max_wait);
+    let readiness = Readiness::new([SERVICE_NAME]);
+    let service = QueryService::new(queries, feed, readiness.clone());
     let server = Server::new(
-        Routes::new(CircleQueryServiceServer::new(QueryService::new(queries))),
+        Routes::new(CircleQueryServiceServer::new(service)),
         FILE_DESCRIPTOR_SET,
-        Readiness::new([SERVICE_NAME]),
+        readiness,
         config.server,
     )?;
     let opening = async {

@@ -189,8 +189,10 @@ async fn feed(
             tokio::select! {
                 _ = asked.recv_many(&mut asks, usize::MAX) => {}
                 // Now and then all are looked at, as hints can be lost.
-                Ok(()) = heard.changed() => if looked.elapsed() < INTERVAL {
-                    partitions = Some(heard.borrow().partitions.clone());
+                Ok(()) = heard.changed() => {
+                    let heard = heard.borrow();
+                    let lately = looked.elapsed() < INTERVAL;
+                    partitions = lately.then(|| heard.partitions.clone());
                 }
                 () = tokio::time::sleep(INTERVAL) => {}
             }

@@ -3,13 +3,20 @@
 use std::collections::HashSet;
 use std::fmt::Display;
 
+use chrono::{DateTime, Utc};
+use circles_proto::circles::v1::watch_circles_response::Event;
 use circles_proto::circles::v1::{
-    BatchGetCirclesRequest, Circle, CircleFilter, CircleOrder, GetCircleRequest, ListCirclesRequest,
+    BatchGetCirclesRequest, Circle, CircleChange, CircleChangeType, CircleFilter,
+    CircleHistoryEntry, CircleOrder, GetCircleAsOfRequest, GetCircleHistoryRequest,
+    GetCircleRequest, ListCirclesRequest, WatchCirclesRequest, WatchCirclesResponse, WatchProgress,
 };
-use read_model::{Document, ListQuery, Order};
+use prost_types::Timestamp;
+use read_model::{
+    Document, EventKind, HistoryEntry, HistoryQuery, ListQuery, Moment, Order, Told,
+};
 use service_kit::deadline;
 use service_kit::status::FieldViolation;
-use shared_domain::{CircleId, NamePrefix, Sequence};
+use shared_domain::{CircleId, NamePrefix, Sequence, Version};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
@@ -21,6 +28,8 @@ use crate::queries::Wait;
 const MAX_IDS: usize = 1_000;
 const MAX_PAGE_SIZE: i32 = 1_000;
 const DEFAULT_PAGE_SIZE: u32 = 50;
+
+const NEGATIVE: &str = "a sequence is not negative";
 
 /// A circle as the protos carry it.
 pub(crate) fn circle(document: Document) -> Circle {
@@ -63,11 +72,7 @@ pub(crate) fn batch_get(
 pub(crate) fn list(request: &Request<ListCirclesRequest>) -> Result<(ListQuery, Wait), Status> {
     let message = request.get_ref();
     let mut fields = Fields::default();
-    let limit = match message.page_size {
-        0 => Some(DEFAULT_PAGE_SIZE),
-        size @ 1..=MAX_PAGE_SIZE => Some(size.unsigned_abs()),
-        given => fields.fail("page_size", format!("0 to {MAX_PAGE_SIZE}, not {given}")),
-    };
+    let limit = fields.page_size(message.page_size);
     let order = match CircleOrder::try_from(message.order_by) {
         Ok(order) => Some(order_of(order)),
         Err(_) => fields.fail(
@@ -110,6 +115,136 @@ pub(crate) fn list(request: &Request<ListCirclesRequest>) -> Result<(ListQuery, 
     };
     let wait = fields.wait(message.min_sequence, request.metadata());
     fields.finish(query.zip(wait))
+}
+
+pub(crate) fn history(
+    request: &Request<GetCircleHistoryRequest>,
+) -> Result<(CircleId, HistoryQuery, Wait), Status> {
+    let message = request.get_ref();
+    let descending = message.descending;
+    let mut fields = Fields::default();
+    let id = fields.check("circle_id", CircleId::parse(&message.circle_id));
+    let limit = fields.page_size(message.page_size);
+    let after = match id {
+        // A token can only be held against a history that is known.
+        Some(id) if !message.page_token.is_empty() => fields.check(
+            "page_token",
+            page_token::decode_history(id, descending, &message.page_token),
+        ),
+        _ => None,
+    };
+    let query = limit.map(|limit| HistoryQuery {
+        after,
+        descending,
+        limit,
+    });
+    let wait = fields.wait(message.min_sequence, request.metadata());
+    let value = id.zip(query).zip(wait);
+    fields.finish(value.map(|((id, query), wait)| (id, query, wait)))
+}
+
+pub(crate) fn as_of(
+    request: &Request<GetCircleAsOfRequest>,
+) -> Result<(CircleId, Moment, Wait), Status> {
+    use circles_proto::circles::v1::get_circle_as_of_request::Moment as Given;
+    let message = request.get_ref();
+    let mut fields = Fields::default();
+    let id = fields.check("circle_id", CircleId::parse(&message.circle_id));
+    let moment = match &message.moment {
+        Some(Given::Version(version)) => fields
+            .check("version", Version::new((*version).into()))
+            .map(Moment::Version),
+        Some(Given::Time(time)) => fields.check("time", instant(time)).map(Moment::Time),
+        None => fields.fail("moment", "either a version or a time must be given"),
+    };
+    let wait = fields.wait(message.min_sequence, request.metadata());
+    let value = id.zip(moment).zip(wait);
+    fields.finish(value.map(|((id, moment), wait)| (id, moment, wait)))
+}
+
+/// The start, and the circles; none for all of them.
+pub(crate) fn watch(
+    request: &Request<WatchCirclesRequest>,
+) -> Result<(Option<Sequence>, Vec<CircleId>), Status> {
+    let message = request.get_ref();
+    let mut fields = Fields::default();
+    let from = match message.from_sequence.map(u64::try_from) {
+        None => Some(None),
+        Some(Ok(from)) => Some(Some(Sequence::new(from))),
+        Some(Err(_)) => fields.fail("from_sequence", NEGATIVE),
+    };
+    let ids = match message.circle_ids.len() {
+        0..=MAX_IDS => fields.ids(&message.circle_ids),
+        given => fields.fail("circle_ids", format!("up to {MAX_IDS} ids, not {given}")),
+    };
+    fields.finish(from.zip(ids))
+}
+
+/// A time as the protos carry it. One that is out of all reason counts as the last or first one.
+fn instant(time: &Timestamp) -> Result<DateTime<Utc>, &'static str> {
+    let nanos = u32::try_from(time.nanos).ok();
+    let nanos = nanos.filter(|nanos| *nanos < 1_000_000_000);
+    let nanos = nanos.ok_or("nanos must be from 0 to 999,999,999")?;
+    let farthest = if time.seconds < 0 {
+        DateTime::<Utc>::MIN_UTC
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    };
+    Ok(DateTime::from_timestamp(time.seconds, nanos).unwrap_or(farthest))
+}
+
+/// An entry of a history as the protos carry it.
+pub(crate) fn entry(entry: HistoryEntry) -> CircleHistoryEntry {
+    let before = entry.before;
+    let created = entry.kind == EventKind::CircleCreated;
+    let name_after = entry.name.filter(|_| created || before.name.is_some());
+    let capacity_after = entry
+        .capacity
+        .filter(|_| created || before.capacity.is_some());
+    CircleHistoryEntry {
+        version: entry.version.get(),
+        r#type: change_type(Some(entry.kind)).into(),
+        name_before: before.name.map(|name| name.to_string()),
+        name_after: name_after.map(|name| name.to_string()),
+        capacity_before: before.capacity.map(|capacity| capacity.get().into()),
+        capacity_after: capacity_after.map(|capacity| capacity.get().into()),
+        occurred_at: Some(Timestamp {
+            seconds: entry.occurred_at.timestamp(),
+            // Below 2^31 in leap seconds, too.
+            nanos: entry.occurred_at.timestamp_subsec_nanos().cast_signed(),
+        }),
+        actor: entry.actor.unwrap_or_default(),
+        sequence: sequence(entry.sequence),
+        reason: entry
+            .reason
+            .map(|reason| reason.to_string())
+            .unwrap_or_default(),
+    }
+}
+
+/// What a watch tells, as the protos carry it.
+pub(crate) fn told(told: Told) -> WatchCirclesResponse {
+    let event = match told {
+        Told::Progress(reached) => Event::Progress(WatchProgress {
+            sequence: sequence(reached),
+        }),
+        Told::Change(entry) => Event::Change(CircleChange {
+            sequence: sequence(entry.position.sequence),
+            r#type: change_type(entry.kind).into(),
+            circle_id: entry.circle_id.to_string(),
+            circle: entry.document.clone().map(circle),
+        }),
+    };
+    WatchCirclesResponse { event: Some(event) }
+}
+
+fn change_type(kind: Option<EventKind>) -> CircleChangeType {
+    match kind {
+        Some(EventKind::CircleCreated) => CircleChangeType::Created,
+        Some(EventKind::CircleUpdated) => CircleChangeType::Updated,
+        Some(EventKind::CircleDeleted) => CircleChangeType::Deleted,
+        None => CircleChangeType::Corrected,
+    }
 }
 
 fn order_of(order: CircleOrder) -> (Order, bool) {
@@ -156,6 +291,14 @@ impl Fields {
         Some(ids)
     }
 
+    fn page_size(&mut self, given: i32) -> Option<u32> {
+        match given {
+            0 => Some(DEFAULT_PAGE_SIZE),
+            size @ 1..=MAX_PAGE_SIZE => Some(size.unsigned_abs()),
+            given => self.fail("page_size", format!("0 to {MAX_PAGE_SIZE}, not {given}")),
+        }
+    }
+
     fn wait(&mut self, min_sequence: Option<i64>, metadata: &MetadataMap) -> Option<Wait> {
         let timeout = deadline::timeout(metadata);
         match u64::try_from(min_sequence.unwrap_or_default()) {
@@ -163,7 +306,7 @@ impl Fields {
                 min: Sequence::new(min),
                 timeout,
             }),
-            Err(_) => self.fail("min_sequence", "a sequence is not negative"),
+            Err(_) => self.fail("min_sequence", NEGATIVE),
         }
     }
 

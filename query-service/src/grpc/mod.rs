@@ -5,10 +5,14 @@ mod page_token;
 
 use circles_proto::circles::v1::circle_query_service_server::CircleQueryService;
 use circles_proto::circles::v1::{
-    BatchGetCirclesRequest, BatchGetCirclesResponse, GetCircleRequest, GetCircleResponse,
-    ListCirclesRequest, ListCirclesResponse,
+    BatchGetCirclesRequest, BatchGetCirclesResponse, GetCircleAsOfRequest, GetCircleAsOfResponse,
+    GetCircleHistoryRequest, GetCircleHistoryResponse, GetCircleRequest, GetCircleResponse,
+    ListCirclesRequest, ListCirclesResponse, WatchCirclesRequest, WatchCirclesResponse,
 };
-use read_model::Found;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use read_model::{Feed, Found, Past, Watch};
+use service_kit::health::Readiness;
 use tonic::{Request, Response, Status};
 
 use crate::failure;
@@ -17,11 +21,17 @@ use crate::queries::Queries;
 /// Answers calls.
 pub(crate) struct QueryService {
     queries: Queries,
+    feed: Feed,
+    readiness: Readiness,
 }
 
 impl QueryService {
-    pub(crate) fn new(queries: Queries) -> Self {
-        Self { queries }
+    pub(crate) fn new(queries: Queries, feed: Feed, readiness: Readiness) -> Self {
+        Self {
+            queries,
+            feed,
+            readiness,
+        }
     }
 }
 
@@ -89,4 +99,84 @@ impl CircleQueryService for QueryService {
             sequence: convert::sequence(page.sequence),
         }))
     }
+
+    #[tracing::instrument(name = "GetCircleHistory", level = "debug", skip_all)]
+    async fn get_circle_history(
+        &self,
+        request: Request<GetCircleHistoryRequest>,
+    ) -> Result<Response<GetCircleHistoryResponse>, Status> {
+        let (id, query, wait) = convert::history(&request)?;
+        let Found { value, sequence } = self
+            .queries
+            .history(id, query, wait)
+            .await
+            .map_err(|failed| failure::status(&failed))?;
+        let page = value.ok_or_else(failure::not_found)?;
+        let next_page_token = page
+            .next
+            .map(|next| page_token::encode_history(id, query.descending, next))
+            .unwrap_or_default();
+        Ok(Response::new(GetCircleHistoryResponse {
+            entries: page.entries.into_iter().map(convert::entry).collect(),
+            next_page_token,
+            sequence: convert::sequence(sequence),
+        }))
+    }
+
+    #[tracing::instrument(name = "GetCircleAsOf", level = "debug", skip_all)]
+    async fn get_circle_as_of(
+        &self,
+        request: Request<GetCircleAsOfRequest>,
+    ) -> Result<Response<GetCircleAsOfResponse>, Status> {
+        let (id, moment, wait) = convert::as_of(&request)?;
+        let Found { value, sequence } = self
+            .queries
+            .as_of(id, moment, wait)
+            .await
+            .map_err(|failed| failure::status(&failed))?;
+        match value {
+            Past::Circle(document) => Ok(Response::new(GetCircleAsOfResponse {
+                circle: Some(convert::circle(document)),
+                sequence: convert::sequence(sequence),
+            })),
+            Past::Absent => Err(failure::not_found()),
+            Past::NoVersion => Err(failure::no_version()),
+        }
+    }
+
+    type WatchCirclesStream = BoxStream<'static, Result<WatchCirclesResponse, Status>>;
+
+    #[tracing::instrument(name = "WatchCircles", level = "debug", skip_all)]
+    async fn watch_circles(
+        &self,
+        request: Request<WatchCirclesRequest>,
+    ) -> Result<Response<Self::WatchCirclesStream>, Status> {
+        let (from, circles) = convert::watch(&request)?;
+        let watch = self
+            .feed
+            .watch(from, circles)
+            .await
+            .map_err(failure::of_watch)?;
+        Ok(Response::new(messages(watch, self.readiness.clone())))
+    }
+}
+
+/// What a watch tells, until it fails or the service drains. Nothing is told, or even looked for,
+/// before the client has room for it.
+fn messages(
+    watch: Watch,
+    readiness: Readiness,
+) -> BoxStream<'static, Result<WatchCirclesResponse, Status>> {
+    let watching = Some((watch, readiness));
+    stream::unfold(watching, |watching| async {
+        let (mut watch, readiness) = watching?;
+        let told = tokio::select! {
+            biased;
+            () = readiness.draining() => Err(failure::draining()),
+            told = watch.next() => told.map(convert::told).map_err(failure::of_watch),
+        };
+        let going_on = told.is_ok().then_some((watch, readiness));
+        Some((told, going_on))
+    })
+    .boxed()
 }

@@ -1,9 +1,10 @@
-//! Page tokens: opaque to clients, and good only for the list that they were given for.
+//! Page tokens: opaque to clients, and good only for the list or history that they were given for.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use read_model::{ListQuery, Order, Position};
 use serde::{Deserialize, Serialize};
+use shared_domain::{CircleId, Version};
 
 /// No token of ours is longer: a name and a prefix of 100 characters each, in Base64 twice.
 const MAX_LENGTH: usize = 4_096;
@@ -64,23 +65,19 @@ pub(crate) enum InvalidToken {
     /// It belongs to another list.
     #[error("it was given for another order or filter")]
     OtherList,
+    /// It belongs to another history.
+    #[error("it was given for another circle or direction")]
+    OtherHistory,
 }
 
 /// The token for the page after `after`.
 pub(crate) fn encode(query: &ListQuery, after: &Position) -> String {
-    let json = serde_json::to_vec(&Token::new(query, after))
-        .expect("texts and numbers under fixed keys always have a JSON form");
-    BASE64_URL_SAFE_NO_PAD.encode(json)
+    write(&Token::new(query, after))
 }
 
 /// The position that a token stands for in this list.
 pub(crate) fn decode(query: &ListQuery, token: &str) -> Result<Position, InvalidToken> {
-    if token.len() > MAX_LENGTH {
-        return Err(InvalidToken::Malformed);
-    }
-    let json = BASE64_URL_SAFE_NO_PAD
-        .decode(token)
-        .map_err(|_| InvalidToken::Malformed)?;
+    let json = read(token)?;
     let token: Token<'_> = serde_json::from_slice(&json).map_err(|_| InvalidToken::Malformed)?;
     let after = BASE64_URL_SAFE_NO_PAD
         .decode(&token.after)
@@ -90,6 +87,55 @@ pub(crate) fn decode(query: &ListQuery, token: &str) -> Result<Position, Invalid
         return Err(InvalidToken::OtherList);
     }
     Ok(after)
+}
+
+/// What a token of a history says: which one, and behind which version it goes on.
+#[derive(Serialize, Deserialize)]
+struct HistoryToken {
+    #[serde(rename = "c")]
+    circle: CircleId,
+    #[serde(rename = "d")]
+    descending: bool,
+    #[serde(rename = "v")]
+    after: Version,
+}
+
+/// The token for the page of a history behind a version.
+pub(crate) fn encode_history(circle: CircleId, descending: bool, after: Version) -> String {
+    write(&HistoryToken {
+        circle,
+        descending,
+        after,
+    })
+}
+
+/// The version that a token stands for in this history.
+pub(crate) fn decode_history(
+    circle: CircleId,
+    descending: bool,
+    token: &str,
+) -> Result<Version, InvalidToken> {
+    let token: HistoryToken =
+        serde_json::from_slice(&read(token)?).map_err(|_| InvalidToken::Malformed)?;
+    if (token.circle, token.descending) != (circle, descending) {
+        return Err(InvalidToken::OtherHistory);
+    }
+    Ok(token.after)
+}
+
+fn write(token: &impl Serialize) -> String {
+    let json = serde_json::to_vec(token)
+        .expect("texts and numbers under fixed keys always have a JSON form");
+    BASE64_URL_SAFE_NO_PAD.encode(json)
+}
+
+fn read(token: &str) -> Result<Vec<u8>, InvalidToken> {
+    if token.len() > MAX_LENGTH {
+        return Err(InvalidToken::Malformed);
+    }
+    BASE64_URL_SAFE_NO_PAD
+        .decode(token)
+        .map_err(|_| InvalidToken::Malformed)
 }
 
 #[cfg(test)]
@@ -163,5 +209,26 @@ mod tests {
             ..ListQuery::new(Order::Capacity, 10)
         };
         assert_eq!(decode(&query, &encode(&query, &after)), Ok(after));
+    }
+
+    #[test]
+    fn a_token_of_a_history_is_good_for_that_only() {
+        let [circle, other] = [1, 2].map(|n| {
+            CircleId::parse(&format!("01890000-0000-7000-8000-00000000000{n}")).unwrap()
+        });
+        let after = Version::new(7).unwrap();
+        let token = encode_history(circle, true, after);
+        assert_eq!(decode_history(circle, true, &token), Ok(after));
+        let refused = Err(InvalidToken::OtherHistory);
+        assert_eq!(decode_history(other, true, &token), refused);
+        assert_eq!(decode_history(circle, false, &token), refused);
+
+        let malformed = Err(InvalidToken::Malformed);
+        let list = encode(&ListQuery::new(Order::Name, 10), &position());
+        for text in ["x", "e30", "????", &"A".repeat(5_000), &list] {
+            assert_eq!(decode_history(circle, true, text), malformed, "{text}");
+        }
+        let list = ListQuery::new(Order::Name, 10);
+        assert_eq!(decode(&list, &token), Err(InvalidToken::Malformed));
     }
 }
