@@ -31,6 +31,8 @@ struct Lane {
     checkpoint: Sequence,
     floor: Sequence,
     rewound: Option<Rewound>,
+    /// Whether entries are gone that were not read.
+    lost: bool,
     /// Whether there may be more to read at once.
     more: bool,
 }
@@ -153,7 +155,7 @@ impl Lanes {
                 back.push((n, common));
             }
         }
-        if self.lanes.iter().any(Lane::has_lost) {
+        if self.lanes.iter().any(|lane| lane.lost) {
             return Ok(Step::Lost);
         }
         if !back.is_empty() {
@@ -195,6 +197,7 @@ impl Lane {
             checkpoint: Sequence::ZERO,
             floor: Sequence::ZERO,
             rewound: None,
+            lost: false,
             more: true,
         }
     }
@@ -214,16 +217,13 @@ impl Lane {
                 return Some(common);
             }
         }
+        self.lost |= page.floor > self.read.sequence;
         self.more = page.entries.len() == count as usize;
         if let Some(last) = page.entries.last() {
             self.read = last.position;
         }
         self.pending.extend(page.entries);
         None
-    }
-
-    fn has_lost(&self) -> bool {
-        self.floor > self.read.sequence
     }
 
     /// Up to where everything was read.

@@ -27,23 +27,23 @@ if count > 0 then
   redis.call('SET', KEYS[7], count)
 end
 
--- The corrections made at the common event stay true only until then.
-local behind = ARGV[6] .. '-18446744073709551615'
+-- The stream is written anew without the lost entries, as servers from version
+-- 7 on take no id that is below one that was ever deleted. Corrections that were
+-- made at the common event stay.
+local from, kept = '-', {}
 while true do
-  local lost = redis.call('XRANGE', KEYS[4], '(' .. behind, '+', 'COUNT', 1000)
-  if #lost == 0 then
+  local entries = redis.call('XRANGE', KEYS[4], from, ARGV[6] .. '-18446744073709551615', 'COUNT', 1000)
+  if #entries == 0 then
     break
   end
-  local ids = {}
-  for n = 1, #lost do
-    ids[n] = lost[n][1]
+  for n = 1, #entries do
+    kept[#kept + 1] = entries[n]
   end
-  redis.call('XDEL', KEYS[4], unpack(ids))
+  from = '(' .. entries[#entries][1]
 end
-if redis.call('EXISTS', KEYS[4]) == 1 then
-  local top = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)[1]
-  local sequence = top and string.match(top[1], '^%d+')
-  redis.call('XSETID', KEYS[4], sequence == ARGV[6] and top[1] or (ARGV[6] .. '-0'))
+redis.call('DEL', KEYS[4])
+for n = 1, #kept do
+  redis.call('XADD', KEYS[4], kept[n][1], unpack(kept[n][2]))
 end
 
 -- Of several times, what all of them lost.

@@ -32,8 +32,8 @@ pub(crate) async fn wait_for(follower: &Follower, sequence: Sequence) -> Result<
     follower.news(follower.now(), sequence, None).await
 }
 
-/// Until nothing is asked that was asked before.
-async fn is_listening<S>(rig: &Rig<S>) {
+/// Waits for the subscription.
+pub(crate) async fn is_listening<S>(rig: &Rig<S>) {
     eventually("the channel is heard", async || {
         let subscribers: Vec<String> = rig
             .peek()

@@ -9,10 +9,14 @@
 mod apply;
 mod damage;
 mod economy;
+mod feed;
 mod filters;
 mod follow;
 mod outage;
 mod pages;
+mod parked;
+mod past;
+mod repair;
 mod rig;
 mod setup;
 mod world;
@@ -44,6 +48,24 @@ test_support::on_every_redis! {
         a_page_of_rare_circles_is_complete,
         looking_at_exactly_all_circles_ends_the_list,
     }
+    past {
+        a_history_is_read_in_both_directions,
+        a_history_can_be_asked_beyond_its_ends,
+        a_circle_is_shown_as_of_each_version,
+        a_circle_is_shown_as_of_each_time,
+        clocks_that_disagree_do_not_confuse_the_past,
+    }
+    parked {
+        a_parked_circle_is_told_of_by_lists_only,
+    }
+    repair {
+        nothing_is_found_where_all_is_well,
+        every_damage_is_found_and_mended,
+        what_never_was_is_removed,
+        a_repair_keeps_a_circle_parked,
+        only_the_expected_standing_lets_a_repair_in,
+        a_long_history_is_mended,
+    }
     damage {
         a_damaged_document_is_named,
         a_document_that_looks_like_a_message_harms_nobody_else,
@@ -61,6 +83,24 @@ test_support::on_every_redis! {
         a_checkpoint_that_goes_back_is_not_waited_past,
         many_waiters_look_together,
         what_waiting_does_not_cure_is_answered,
+    }
+    feed {
+        every_watch_is_told_everything_in_order,
+        a_list_and_a_watch_from_there_miss_nothing,
+        a_watch_goes_on_where_another_ended,
+        a_watch_of_some_circles_is_told_of_these,
+        a_silent_watch_says_how_far_it_is,
+        a_watch_from_what_is_to_come_waits_for_it,
+        what_is_not_kept_is_refused,
+        a_watch_that_is_too_slow_is_cut_off,
+        a_thousand_watches_are_one_reader,
+        an_outage_is_waited_out,
+        a_watch_goes_back_with_the_log,
+        corrections_are_told,
+        a_read_model_that_is_built_anew_is_waited_for,
+        a_watch_ends_where_changes_were_lost,
+        a_swap_of_databases_is_not_noticed,
+        a_damaged_change_ends_watches,
     }
     outage {
         a_server_that_is_down_at_the_start_is_waited_for,

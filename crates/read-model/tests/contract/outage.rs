@@ -7,8 +7,8 @@ use read_model::{Connection, Error, Outcome, Reader};
 use test_support::redis::{Engine, RedisServer};
 use tokio::time::timeout;
 
-use crate::follow::{latest_becomes, wait_for};
-use crate::rig::{config, eventually, in_time, private};
+use crate::follow::{is_listening, latest_becomes, wait_for};
+use crate::rig::{config, durable, eventually, in_time, private};
 
 pub(crate) async fn a_server_that_is_down_at_the_start_is_waited_for(engine: Engine) {
     let server = RedisServer::start(engine);
@@ -29,7 +29,7 @@ pub(crate) async fn a_server_that_is_down_at_the_start_is_waited_for(engine: Eng
 }
 
 pub(crate) async fn all_goes_on_after_a_crash_of_the_server(engine: Engine) {
-    let mut rig = private(engine).await;
+    let mut rig = durable(engine).await;
     let follower = Arc::new(rig.follow());
     let chess = rig.world.create("chess", 20);
     rig.catch_up().await;
@@ -55,6 +55,7 @@ pub(crate) async fn all_goes_on_after_a_crash_of_the_server(engine: Engine) {
         rig.catch_up().await;
         in_time("the waiter wakes", waiting).await.unwrap().unwrap();
         // Hints come again, too.
+        is_listening(&rig).await;
         for _ in 0..2 {
             rig.world.update(chess, None, Some(40 + crash));
             rig.catch_up().await;

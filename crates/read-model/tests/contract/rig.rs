@@ -9,7 +9,7 @@ use fred::types::config::Config as PeekConfig;
 use fred::types::{Builder, CustomCommand, FromValue, Value};
 use read_model::{
     Batch, Checkpoint, Config, Connection, Document, Follower, ListQuery, Outcome, Page, Partition,
-    Phase, Reader, Standing,
+    ParkedEvent, Phase, Reader, Standing,
 };
 use shared_domain::CircleId;
 use test_support::redis::{Engine, RedisDatabase, RedisServer};
@@ -58,7 +58,17 @@ pub(crate) async fn private(engine: Engine) -> Rig<RedisServer> {
 
 /// The same, over so many partitions.
 pub(crate) async fn private_spread(engine: Engine, partitions: u16) -> Rig<RedisServer> {
-    let server = RedisServer::start(engine);
+    on(RedisServer::start(engine), partitions).await
+}
+
+/// An empty, built read model on a server of its own, which loses nothing when
+/// it is killed.
+pub(crate) async fn durable(engine: Engine) -> Rig<RedisServer> {
+    let arguments = ["--appendfsync", "always"];
+    on(RedisServer::start_with(engine, &arguments), 1).await
+}
+
+async fn on(server: RedisServer, partitions: u16) -> Rig<RedisServer> {
     let url = server.url().to_owned();
     let rig = Rig::new(server, url, partitions);
     rig.build().await;
@@ -126,6 +136,21 @@ impl<S> Rig<S> {
     /// The documents that a projector would find.
     pub(crate) async fn documents(&self, ids: &[CircleId]) -> Vec<Option<Document>> {
         self.partition().documents(ids).await.unwrap()
+    }
+
+    /// The circles that are parked, by id.
+    pub(crate) async fn parked(&self) -> Vec<(CircleId, ParkedEvent)> {
+        let mut parked = Vec::new();
+        for partition in &self.partitions {
+            parked.extend(partition.parked().await.unwrap());
+        }
+        parked.sort_by_key(|(id, _)| *id);
+        parked
+    }
+
+    /// Leaves what happened in the world out of the next batch.
+    pub(crate) fn forget_pending(&mut self) {
+        self.world.batches(self.connection.layout());
     }
 
     /// Reads a list to its end, page by page.
@@ -212,10 +237,7 @@ impl Drop for Peek {
 }
 
 /// Tries until the condition holds.
-pub(crate) async fn eventually<F: Future<Output = bool>>(
-    what: &str,
-    mut condition: impl FnMut() -> F,
-) {
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !condition().await {
         assert!(begun.elapsed() < DEADLINE, "in vain: {what}");
