@@ -137,16 +137,20 @@ impl Watcher {
         Self { seen, task }
     }
 
-    /// What it has, once it has come as far as `sequence`.
-    pub(crate) async fn documents_at(mut self, sequence: u64) -> Documents {
-        let latest = self.seen.clone();
-        let reached = self.seen.wait_for(|seen| seen.sequence >= sequence);
-        let seen = match tokio::time::timeout(PATIENCE, reached).await {
-            Ok(seen) => seen.unwrap().clone(),
-            Err(_) => panic!("the watch got no further than {}", latest.borrow().sequence),
-        };
+    /// Waits until it has come as far as `sequence`, and has these documents.
+    pub(crate) async fn has(self, sequence: u64, expected: &Documents) {
+        let mut seen = self.seen.clone();
+        let has = seen.wait_for(|seen| seen.sequence >= sequence && seen.documents == *expected);
+        let in_time = tokio::time::timeout(PATIENCE, has).await.is_ok();
+        let Seen {
+            documents,
+            sequence: reached,
+        } = self.seen.borrow().clone();
         self.task.abort();
-        seen.documents
+        assert!(reached >= sequence, "the watch got to {reached} of {sequence}");
+        if !in_time {
+            assert_eq!(&documents, expected, "what the watch told");
+        }
     }
 }
 
