@@ -42,6 +42,8 @@ To try it, paste line by line (min_sequence: the sequence of your last answer):
   $grpcurl -plaintext -d '{"circle_id":"'\$id'","capacity":30,"version":1}' $CIRCLES_COMMAND_LISTEN circles.v1.CircleCommandService/UpdateCircle
   $grpcurl -plaintext -d '{"circle_id":"'\$id'","min_sequence":2}' $CIRCLES_QUERY_LISTEN circles.v1.CircleQueryService/GetCircle
   $grpcurl -plaintext -d '{"page_size":10}' $CIRCLES_QUERY_LISTEN circles.v1.CircleQueryService/ListCircles
+  $grpcurl -plaintext -d '{"circle_id":"'\$id'"}' $CIRCLES_QUERY_LISTEN circles.v1.CircleQueryService/GetCircleHistory
+  $grpcurl -plaintext -d '{"from_sequence":0}' $CIRCLES_QUERY_LISTEN circles.v1.CircleQueryService/WatchCircles
   $grpcurl -plaintext $CIRCLES_PROJECTOR_LISTEN circles.admin.v1.ProjectorAdminService/GetStatus
 EXAMPLES
   if [[ " ${own_servers[*]-} " == *" $state/redis "* ]]; then

@@ -97,22 +97,22 @@ impl Audit {
                 (self.compare(ids.into_iter().collect()).await?, next)
             }
             Stage::Shown(n, cursor) => {
-                let (n, cursor) = (*n, std::mem::take(cursor));
+                let (n, cursor) = (*n, cursor.clone());
                 let Some(partition) = self.partitions.get(n) else {
                     self.stage = Stage::Indexes(0, Sweep::BEGIN);
                     return Ok(Some(Findings::default()));
                 };
-                let (cursor, ids) = partition.scan(&cursor).await.map_err(StepError::from)?;
-                let ids: Vec<CircleId> = ids.into_iter().collect();
+                let found = partition.scan(&cursor).await.map_err(StepError::from)?;
+                let ids: Vec<CircleId> = found.ids.into_iter().collect();
                 let known = self
                     .log
                     .known_circles(&ids)
                     .await
                     .map_err(StepError::from)?;
                 let unknown = ids.into_iter().filter(|id| !known.contains(id)).collect();
-                let next = match cursor.as_str() {
-                    "0" => Stage::Shown(n + 1, cursor),
-                    _ => Stage::Shown(n, cursor),
+                let next = match found.next.as_str() {
+                    "0" => Stage::Shown(n + 1, found.next),
+                    _ => Stage::Shown(n, found.next),
                 };
                 (self.compare(unknown).await?, next)
             }

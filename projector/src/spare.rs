@@ -135,12 +135,14 @@ impl Spare {
         let mut difference = Difference::default();
         let ours = self.projector.partitions.clone();
         for (live, spare) in self.live.iter().zip(&ours) {
-            let mut seen = 0;
             for partition in [spare, live] {
                 let mut cursor = "0".to_owned();
                 loop {
-                    let (next, ids) = partition.scan(&cursor).await?;
-                    let ids: Vec<CircleId> = ids.into_iter().collect();
+                    let found = partition.scan(&cursor).await?;
+                    if std::ptr::eq(partition, spare) {
+                        difference.circles += found.histories;
+                    }
+                    let ids: Vec<CircleId> = found.ids.into_iter().collect();
                     for ids in ids.chunks(COMPARED) {
                         let (one, other) = (live.digests(ids).await?, spare.digests(ids).await?);
                         let suspects: BTreeSet<CircleId> = (ids.iter().zip(one).zip(other))
@@ -151,16 +153,13 @@ impl Spare {
                             let compared = orders.compare(suspects, RepairMode::Compare).await?;
                             difference.divergent.extend(compared.divergent);
                         }
-                        seen += ids.len() as u64;
                     }
-                    if next == "0" {
+                    if found.next == "0" {
                         break;
                     }
-                    cursor = next;
+                    cursor = found.next;
                 }
             }
-            // Each circle has a document and a history, and both read models have it.
-            difference.circles += seen / 4;
             let mut place = Some(Sweep::BEGIN);
             while let Some(from) = place {
                 let swept = live.sweep(&from, RepairMode::Compare).await?;

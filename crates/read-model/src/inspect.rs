@@ -36,15 +36,25 @@ pub struct Swept {
     pub stray: u64,
 }
 
+/// A part of what a partition holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// Where to go on; `0` at the end.
+    pub next: String,
+    /// Circles of which anything is stored.
+    pub ids: BTreeSet<CircleId>,
+    /// How many histories these are, of which each circle has one.
+    pub histories: u64,
+}
+
 impl Partition {
-    /// Some circles that anything is stored of. Begins with the cursor `0`;
-    /// answers with the next one, which is `0` at the end. A circle can come
-    /// several times; one that is there all the time comes.
+    /// Some circles of which anything is stored. Begins with the cursor `0`. A
+    /// circle can come several times; one that is there all the time comes.
     ///
     /// # Errors
     ///
     /// [`Error`], but for [`Error::NotBuilt`].
-    pub async fn scan(&self, cursor: &str) -> Result<(String, BTreeSet<CircleId>), Error> {
+    pub async fn scan(&self, cursor: &str) -> Result<Scanned, Error> {
         let keys = vec![Key::from(self.keys.checkpoint.as_str())];
         let pattern = format!("{}*", self.keys.documents);
         let arguments: Vec<Value> = vec![cursor.into(), pattern.into()];
@@ -52,13 +62,21 @@ impl Partition {
         let [_, Some(next), found @ ..] = answer.as_slice() else {
             return Err(unknown_answer(&self.keys.documents));
         };
-        let id = |key: &Bytes| {
-            let key = std::str::from_utf8(key).ok()?;
-            let rest = key.strip_prefix(self.keys.documents.as_str())?;
-            CircleId::parse(rest.strip_suffix(":history").unwrap_or(rest)).ok()
+        let mut scanned = Scanned {
+            next: String::from_utf8_lossy(next).into_owned(),
+            ids: BTreeSet::new(),
+            histories: 0,
         };
-        let ids = found.iter().flatten().filter_map(id).collect();
-        Ok((String::from_utf8_lossy(next).into_owned(), ids))
+        for key in found.iter().flatten() {
+            let key = std::str::from_utf8(key).unwrap_or_default();
+            let rest = key.strip_prefix(self.keys.documents.as_str());
+            let id = rest.map(|rest| rest.strip_suffix(":history").unwrap_or(rest));
+            if let Some(id) = id.and_then(|id| CircleId::parse(id).ok()) {
+                scanned.histories += u64::from(key.ends_with(":history"));
+                scanned.ids.insert(id);
+            }
+        }
+        Ok(scanned)
     }
 
     /// A text for each of these circles, which is the same for two circles of

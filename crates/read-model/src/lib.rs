@@ -97,7 +97,7 @@ pub use error::{Corruption, Error, SetupError};
 pub use feed::{Feed, FeedOptions};
 pub use follower::{Follower, Now};
 pub use history::{Before, EventKind, HistoryEntry};
-pub use inspect::{Sweep, Swept};
+pub use inspect::{Scanned, Sweep, Swept};
 pub use keys::Layout;
 pub use lease::Lease;
 pub use list::{ListQuery, Order, Page, SCAN_LIMIT};

@@ -19,6 +19,7 @@ on_every_engine!(
     a_rebuild_shows_the_difference_and_then_switches,
     a_dry_run_switches_nothing,
     a_rebuild_under_commands_loses_nothing,
+    a_rebuild_that_was_cut_off_is_not_in_the_way,
     a_spare_database_with_something_else_is_left_alone,
     one_circle_is_rebuilt_live,
     an_audit_finds_and_repairs_every_kind_of_divergence,
@@ -154,6 +155,37 @@ async fn a_rebuild_under_commands_loses_nothing(engine: Engine) {
         served.caught_up().await;
         world.assert_consistent().await;
     }
+}
+
+async fn a_rebuild_that_was_cut_off_is_not_in_the_way(engine: Engine) {
+    let world = World::create(engine).await;
+    world.crowd(200).await;
+    let first = Served::start(&world).await;
+    let Served {
+        hosted,
+        mut admin,
+        spare,
+    } = first;
+    let request = RebuildRequest { dry_run: false };
+    while admin.rebuild(request).await.is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    hosted.stop().ended().await;
+    drop(admin);
+    let number = u8::try_from(spare.number()).unwrap();
+    let mut second = Served::with(&world, |config| config.spare_database = number).await;
+    second.caught_up().await;
+    world.assert_consistent().await;
+    let told = rebuild(&mut second, false).await;
+    let last = told.last().unwrap();
+    assert_eq!(
+        last.progress.as_ref().unwrap().phase(),
+        RebuildPhase::Switched
+    );
+    let difference = last.difference.as_ref().unwrap();
+    assert_eq!(difference.divergent_circles, 0);
+    assert!(difference.circles >= 7, "{difference:?}");
+    world.assert_consistent().await;
 }
 
 async fn a_spare_database_with_something_else_is_left_alone(engine: Engine) {
