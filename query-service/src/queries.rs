@@ -122,14 +122,29 @@ impl Queries {
     where
         F: Future<Output = Result<T, Error>>,
     {
+        if wait.min == Sequence::ZERO {
+            return Ok(read().await?);
+        }
+        // Apart, so that calls which need not wait don't carry what waiting takes.
+        Box::pin(self.patiently(wait, of, read)).await
+    }
+
+    async fn patiently<T: Dated, F>(
+        &self,
+        wait: Wait,
+        of: Option<CircleId>,
+        read: impl Fn() -> F,
+    ) -> Result<T, Failed>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         // The deadline runs while Redis is asked, too.
         let begun = Instant::now();
         // None as long as it was too early.
         let attempt = async || match read().await {
             Ok(answer) if answer.sequence() >= wait.min => Ok(Some(answer)),
             // Something to wait for is certain to come, as a command was answered with it.
-            Ok(_) => Ok(None),
-            Err(Error::NotBuilt) if wait.min > Sequence::ZERO => Ok(None),
+            Ok(_) | Err(Error::NotBuilt) => Ok(None),
             Err(error) => Err(error),
         };
         // From before the read, so that no news are missed which come during it.
@@ -144,7 +159,7 @@ impl Queries {
             ),
             _ => (self.max_wait, Failed::NotReached(wait.min)),
         };
-        let patiently = async {
+        let waiting = async {
             loop {
                 now = self.follower.news(now, wait.min, of).await?;
                 if let Some(answer) = attempt().await? {
@@ -152,7 +167,7 @@ impl Queries {
                 }
             }
         };
-        tokio::time::timeout_at(begun + limit, patiently)
+        tokio::time::timeout_at(begun + limit, waiting)
             .await
             .unwrap_or(Err(too_late))
     }

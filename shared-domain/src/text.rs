@@ -1,8 +1,9 @@
 //! What the text types have in common: normal form, length, and serde.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Why a text was refused. Each text type words it for itself.
 pub(crate) enum Fault {
@@ -19,7 +20,11 @@ pub(crate) enum Fault {
 /// the outcome is both trimmed and normal, and normalizing it again changes
 /// nothing.
 pub(crate) fn normalize(text: &str, max: usize) -> Result<Arc<str>, Fault> {
-    let normal: String = text.nfc().collect();
+    let normal = match is_nfc_quick(text.chars()) {
+        // As almost all that is read back from where it was stored.
+        IsNormalized::Yes => Cow::Borrowed(text),
+        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(text.nfc().collect()),
+    };
     let trimmed = normal.trim();
     if trimmed.is_empty() {
         return Err(Fault::Empty);

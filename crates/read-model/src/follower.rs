@@ -144,12 +144,7 @@ impl Follower {
     /// # Errors
     ///
     /// [`Error::Corrupt`] and [`Error::Refused`], which waiting does not cure.
-    pub async fn news(
-        &self,
-        now: Now,
-        min: Sequence,
-        of: Option<CircleId>,
-    ) -> Result<Now, Error> {
+    pub async fn news(&self, now: Now, min: Sequence, of: Option<CircleId>) -> Result<Now, Error> {
         let _waiting = Waiting::new(&self.shared);
         let partition = of.map(|id| self.connection.layout().partition_of(id));
         let enough = |heard: &Heard| {

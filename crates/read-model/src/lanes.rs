@@ -128,10 +128,7 @@ impl Lanes {
 
     /// Reads on; only those partitions that are not where they were `heard` to
     /// be, where that is given. When this is dropped nothing has happened.
-    pub(crate) async fn step(
-        &mut self,
-        heard: Option<&[Option<Sequence>]>,
-    ) -> Result<Step, Error> {
+    pub(crate) async fn step(&mut self, heard: Option<&[Option<Sequence>]>) -> Result<Step, Error> {
         let has_room = |lane: &Lane| lane.pending.len() < self.count as usize;
         let has_news = |n: usize, lane: &Lane| {
             let heard = heard.map(|heard| heard.get(n).copied().flatten());

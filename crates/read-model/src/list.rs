@@ -304,11 +304,19 @@ pub(crate) fn page(
         let key = (entry.score, entry.place);
         let behind = after.as_ref().is_none_or(|(score, place)| {
             let after = (*score, place.as_bytes());
-            if query.descending { key < after } else { key > after }
+            if query.descending {
+                key < after
+            } else {
+                key > after
+            }
         });
         let known = end.is_none_or(|end| {
             let end = (end.score, end.place);
-            if query.descending { key >= end } else { key <= end }
+            if query.descending {
+                key >= end
+            } else {
+                key <= end
+            }
         });
         behind && known
     };
@@ -344,25 +352,18 @@ pub(crate) fn page(
 }
 
 /// Reads lines of entries; answers with the line that is none.
-fn read<'a>(
-    order: Order,
-    lines: &'a Bytes,
-    entries: &mut Vec<Entry<'a>>,
-) -> Result<(), &'a [u8]> {
+fn read<'a>(order: Order, lines: &'a Bytes, entries: &mut Vec<Entry<'a>>) -> Result<(), &'a [u8]> {
     if lines.is_empty() {
         return Ok(());
     }
     let mut lines = lines.split(|byte| *byte == b'\n');
     while let Some(member) = lines.next() {
         let entry = match order {
-            Order::CreateTime => lines
-                .next()
-                .and_then(score)
-                .map(|score| Entry {
-                    score,
-                    place: b"",
-                    member,
-                }),
+            Order::CreateTime => lines.next().and_then(score).map(|score| Entry {
+                score,
+                place: b"",
+                member,
+            }),
             _ => entry_of_member(order, member),
         };
         entries.push(entry.ok_or(member)?);

@@ -1,10 +1,8 @@
 //! Reads of single circles, put together.
 
-use std::sync::Arc;
-
 use shared_domain::{CircleId, Sequence};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 
 use crate::circles::{Circles, Stored};
 use crate::error::Error;
@@ -13,15 +11,12 @@ use crate::task::OwnedTask;
 /// How many circles one command reads.
 const TOGETHER: usize = 256;
 
-/// How many commands are on their way at the same time.
-const COMMANDS: usize = 2;
-
 /// Reads single circles of one partition. Whoever asks while a command is on
-/// its way shares the next one; nobody waits for others to come. The tasks end
+/// its way shares the next one; nobody waits for others to come. The task ends
 /// when this is dropped.
 pub(crate) struct Loader {
     asks: UnboundedSender<Ask>,
-    _tasks: [OwnedTask; COMMANDS],
+    _task: OwnedTask,
 }
 
 struct Ask {
@@ -32,12 +27,9 @@ struct Ask {
 impl Loader {
     pub(crate) fn start(circles: Circles) -> Self {
         let (asks, asked) = unbounded_channel();
-        let asked = Arc::new(Mutex::new(asked));
         Self {
             asks,
-            _tasks: std::array::from_fn(|_| {
-                tokio::spawn(load(circles.clone(), Arc::clone(&asked))).into()
-            }),
+            _task: tokio::spawn(load(circles, asked)).into(),
         }
     }
 
@@ -45,7 +37,7 @@ impl Loader {
     /// moment after this call began. It may be dropped at any time.
     pub(crate) async fn read(&self, id: CircleId) -> Result<(Sequence, Stored), Error> {
         let (answer, answered) = oneshot::channel();
-        // The tasks live as long as this, unless the runtime ends.
+        // The task lives as long as this, unless the runtime ends.
         let _ = self.asks.send(Ask { id, answer });
         match answered.await {
             Ok(answer) => answer,
@@ -54,11 +46,18 @@ impl Loader {
     }
 }
 
-async fn load(circles: Circles, asked: Arc<Mutex<UnboundedReceiver<Ask>>>) {
+async fn load(circles: Circles, mut asked: UnboundedReceiver<Ask>) {
     let mut asks = Vec::with_capacity(TOGETHER);
     loop {
-        if asked.lock().await.recv_many(&mut asks, TOGETHER).await == 0 {
+        if asked.recv_many(&mut asks, TOGETHER).await == 0 {
             return;
+        }
+        // Whoever is about to ask does so before this goes on.
+        tokio::task::yield_now().await;
+        while asks.len() < TOGETHER
+            && let Ok(ask) = asked.try_recv()
+        {
+            asks.push(ask);
         }
         asks.retain(|ask| !ask.answer.is_closed());
         let ids: Vec<CircleId> = asks.iter().map(|ask| ask.id).collect();

@@ -194,8 +194,7 @@ impl Partition {
             .read(keys.into(), checkpoint)
             .await?
             .into_iter();
-        let [live, built, revised, as_laid_out] =
-            std::array::from_fn(|_| stored.next().flatten());
+        let [live, built, revised, as_laid_out] = std::array::from_fn(|_| stored.next().flatten());
         if as_laid_out.as_deref() != Some(keys::LAYOUT.as_bytes()) {
             return Ok(None);
         }

@@ -101,7 +101,11 @@ impl Reader {
         let sequence = sequence.min().unwrap_or_default();
         let mut stored: Vec<_> = answers
             .into_iter()
-            .map(|answer| answer.map_or_else(Vec::new, |(_, stored)| stored).into_iter())
+            .map(|answer| {
+                answer
+                    .map_or_else(Vec::new, |(_, stored)| stored)
+                    .into_iter()
+            })
             .collect();
         let value = ids
             .iter()

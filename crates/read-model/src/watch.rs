@@ -194,7 +194,10 @@ impl Watch {
         for (behind, partition, entry) in entries.take(TAKEN) {
             looked += 1;
             *place = behind;
-            if told.as_ref().is_some_and(|told| entry.position <= told[partition]) {
+            if told
+                .as_ref()
+                .is_some_and(|told| entry.position <= told[partition])
+            {
                 continue;
             }
             self.reached = entry.position.sequence;
@@ -235,7 +238,9 @@ impl Watch {
             Ok(Step::Entries { entries, more }) => {
                 let nothing = entries.is_empty();
                 for (_, entry) in entries {
-                    if self.circles.is_empty() || self.circles.binary_search(&entry.circle_id).is_ok() {
+                    if self.circles.is_empty()
+                        || self.circles.binary_search(&entry.circle_id).is_ok()
+                    {
                         self.ready.push_back(Arc::new(entry));
                     }
                 }
@@ -276,7 +281,10 @@ fn begin(shared: &Shared, from: Option<Sequence>) -> Result<(Source, Sequence), 
     }
     let lanes = Lanes::after(from, &shared.partitions, &ring.rewound, COUNT);
     let source = join(&ring, &lanes);
-    Ok((source.unwrap_or_else(|| Source::Lanes(Box::new(lanes))), from))
+    Ok((
+        source.unwrap_or_else(|| Source::Lanes(Box::new(lanes))),
+        from,
+    ))
 }
 
 /// Goes over to the ring, if that reaches back to where `lanes` are and knows

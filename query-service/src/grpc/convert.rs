@@ -11,9 +11,7 @@ use circles_proto::circles::v1::{
     GetCircleRequest, ListCirclesRequest, WatchCirclesRequest, WatchCirclesResponse, WatchProgress,
 };
 use prost_types::Timestamp;
-use read_model::{
-    Document, EventKind, HistoryEntry, HistoryQuery, ListQuery, Moment, Order, Told,
-};
+use read_model::{Document, EventKind, HistoryEntry, HistoryQuery, ListQuery, Moment, Order, Told};
 use service_kit::deadline;
 use service_kit::status::FieldViolation;
 use shared_domain::{CircleId, NamePrefix, Sequence, Version};

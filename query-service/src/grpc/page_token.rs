@@ -213,9 +213,8 @@ mod tests {
 
     #[test]
     fn a_token_of_a_history_is_good_for_that_only() {
-        let [circle, other] = [1, 2].map(|n| {
-            CircleId::parse(&format!("01890000-0000-7000-8000-00000000000{n}")).unwrap()
-        });
+        let [circle, other] = [1, 2]
+            .map(|n| CircleId::parse(&format!("01890000-0000-7000-8000-00000000000{n}")).unwrap());
         let after = Version::new(7).unwrap();
         let token = encode_history(circle, true, after);
         assert_eq!(decode_history(circle, true, &token), Ok(after));

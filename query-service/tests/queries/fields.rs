@@ -1,7 +1,11 @@
 //! Every field that breaks a rule is named, all at once. What is wrong with a request shows
 //! without a look at Redis, so there is none.
 
-use circles_proto::circles::v1::{CircleFilter, CircleOrder, ListCirclesRequest};
+use circles_proto::circles::v1::get_circle_as_of_request::Moment;
+use circles_proto::circles::v1::{
+    CircleFilter, CircleOrder, GetCircleAsOfRequest, GetCircleHistoryRequest, ListCirclesRequest,
+    WatchCirclesRequest,
+};
 use query_service::config::Config;
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
@@ -174,4 +178,70 @@ async fn every_field_of_a_list_is_checked() {
         let answer = client.list_circles(request.clone()).await;
         assert_eq!(invalid_fields(answer), fields, "{request:?}");
     }
+}
+
+#[tokio::test]
+async fn every_field_of_a_history_is_checked() {
+    let (_service, mut client) = without_redis().await;
+    let request = GetCircleHistoryRequest {
+        circle_id: "football".into(),
+        page_size: 1_001,
+        page_token: "?".into(),
+        descending: true,
+        min_sequence: Some(-1),
+    };
+    let answer = client.get_circle_history(request.clone()).await;
+    assert_eq!(
+        invalid_fields(answer),
+        ["circle_id", "page_size", "min_sequence"]
+    );
+    // A token can only be held against a history that is known.
+    let answer = client
+        .get_circle_history(GetCircleHistoryRequest {
+            circle_id: new_id(),
+            ..request
+        })
+        .await;
+    assert_eq!(
+        invalid_fields(answer),
+        ["page_size", "page_token", "min_sequence"]
+    );
+}
+
+#[tokio::test]
+async fn every_field_of_a_moment_is_checked() {
+    let (_service, mut client) = without_redis().await;
+    let time = |nanos| Moment::Time(prost_types::Timestamp { seconds: 0, nanos });
+    for (moment, field) in [
+        (None, "moment"),
+        (Some(Moment::Version(0)), "version"),
+        (Some(Moment::Version(-1)), "version"),
+        (Some(time(-1)), "time"),
+        (Some(time(1_000_000_000)), "time"),
+    ] {
+        let request = GetCircleAsOfRequest {
+            circle_id: "football".into(),
+            moment,
+            min_sequence: Some(-1),
+        };
+        let answer = client.get_circle_as_of(request).await;
+        assert_eq!(invalid_fields(answer), ["circle_id", field, "min_sequence"]);
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_a_watch_is_checked() {
+    let (_service, mut client) = without_redis().await;
+    let request = WatchCirclesRequest {
+        from_sequence: Some(-1),
+        circle_ids: vec![new_id(), "football".into()],
+    };
+    let answer = client.watch_circles(request).await;
+    assert_eq!(invalid_fields(answer), ["from_sequence", "circle_ids[1]"]);
+    let request = WatchCirclesRequest {
+        from_sequence: None,
+        circle_ids: vec![new_id(); 1_001],
+    };
+    let answer = client.watch_circles(request).await;
+    assert_eq!(invalid_fields(answer), ["circle_ids"]);
 }

@@ -11,10 +11,12 @@ mod failures;
 mod fields;
 mod lists;
 mod outages;
+mod past;
 mod reads;
 mod service;
 mod tokens;
 mod waits;
+mod watches;
 mod world;
 
 test_support::on_every_redis! {
@@ -41,6 +43,23 @@ test_support::on_every_redis! {
         a_wait_ends_with_the_patience_of_the_service,
         a_wait_ends_with_the_deadline_of_the_client,
         a_waiting_query_is_answered_in_a_drain,
+    }
+    past {
+        a_history_tells_what_changed,
+        a_token_is_good_for_its_history_only,
+        a_circle_is_read_as_it_was,
+        the_past_is_waited_for_too,
+        a_parked_circle_is_not_told_of,
+    }
+    watches {
+        a_watch_tells_changes_as_they_come,
+        a_copy_is_kept_by_a_list_and_a_watch,
+        a_silent_watch_tells_its_progress,
+        what_is_not_kept_is_out_of_range,
+        a_client_that_does_not_read_is_cut_off,
+        watches_end_when_the_service_drains,
+        an_outage_is_waited_out_by_watches,
+        a_thousand_watches_are_served,
     }
     outages {
         a_read_model_that_is_not_built_is_unavailable,

@@ -44,7 +44,7 @@ pub(crate) async fn a_read_model_that_is_not_built_is_unavailable(engine: Engine
 }
 
 pub(crate) async fn a_server_that_is_down_at_the_start_is_waited_for(engine: Engine) {
-    let redis = RedisServer::start(engine);
+    let redis = RedisServer::start_with(engine, &["--appendfsync", "always"]);
     let mut world = World::unbuilt(redis.url()).await;
     world.build().await;
     let id = world.create("football", 20).await;
@@ -67,7 +67,7 @@ pub(crate) async fn a_server_that_is_down_at_the_start_is_waited_for(engine: Eng
 }
 
 pub(crate) async fn all_goes_on_after_a_crash_of_the_server(engine: Engine) {
-    let redis = RedisServer::start(engine);
+    let redis = RedisServer::start_with(engine, &["--appendfsync", "always"]);
     let mut world = World::unbuilt(redis.url()).await;
     world.build().await;
     let id = world.create("football", 20).await;

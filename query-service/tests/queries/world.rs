@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use circles_proto::circles::v1::{
     BatchGetCirclesRequest, Circle, CircleFilter, CircleOrder, GetCircleRequest, ListCirclesRequest,
 };
 use query_service::config::Config;
-use read_model::{Batch, Change, Checkpoint, Connection, Document, Outcome, Projection};
-use shared_domain::{Capacity, CircleId, CircleName, EventId, Version};
+use read_model::{
+    Batch, Before, Change, ChangeEntry, ChangePosition, Checkpoint, Connection, Document,
+    EventKind, HistoryEntry, Outcome, Parked, ParkedEvent, Partition,
+};
+use shared_domain::{Capacity, CircleId, CircleName, DeletionReason, EventId, Version};
 use test_support::redis::{Engine, RedisDatabase};
 use uuid::Uuid;
 
@@ -16,11 +20,18 @@ use crate::service::{Client, Service, soon};
 /// The read model in one logical database.
 pub(crate) struct World {
     connection: Connection,
-    projection: Projection,
+    partition: Partition,
     /// By id; with the sequence of the creation.
     circles: BTreeMap<String, (Circle, i64)>,
+    /// By id, with what a deleted circle was.
+    histories: BTreeMap<String, Vec<HistoryEntry>>,
     checkpoint: Checkpoint,
     made: u128,
+}
+
+/// When the event of a sequence occurred.
+pub(crate) fn occurred_at(sequence: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + 60 * sequence, 7_000).unwrap()
 }
 
 impl World {
@@ -28,9 +39,10 @@ impl World {
     pub(crate) async fn unbuilt(url: &str) -> Self {
         let connection = Connection::open(&read_model::Config::new(url)).unwrap();
         let world = Self {
-            projection: Projection::new(connection.clone()),
+            partition: read_model::partitions(&connection).remove(0),
             connection,
             circles: BTreeMap::new(),
+            histories: BTreeMap::new(),
             checkpoint: Checkpoint::EMPTY,
             made: 0,
         };
@@ -43,9 +55,18 @@ impl World {
         soon(self.connection.connected()).await.unwrap();
     }
 
+    /// Keeps only so many changes.
+    pub(crate) fn keep(&mut self, changes: u32) {
+        self.partition = self.partition.clone().keeping(changes);
+    }
+
     /// Builds the read model of the empty log.
     pub(crate) async fn build(&self) {
-        assert!(self.projection.initialize().await.unwrap());
+        let building = self.partition.begin(None, "test").await.unwrap().unwrap();
+        let mut batch = Batch::new(Checkpoint::EMPTY);
+        batch.completes = true;
+        let outcome = self.partition.apply(&building, &batch).await;
+        assert!(matches!(outcome, Ok(Outcome::Applied(_))), "{outcome:?}");
     }
 
     /// How far the read model has come.
@@ -54,49 +75,135 @@ impl World {
     }
 
     pub(crate) async fn create(&mut self, name: &str, capacity: i32) -> String {
-        self.made += 1;
-        let circle = Circle {
-            // Ids that do not follow the order of creation.
-            circle_id: Uuid::from_u128(self.made.wrapping_mul(u128::MAX / 7)).to_string(),
-            name: name.to_owned(),
-            capacity,
-            version: 1,
-        };
-        let created = self.checkpoint.sequence.next();
-        let document = document(&circle);
-        self.apply(Change::Create { document, created }).await;
-        let id = circle.circle_id.clone();
-        self.circles.insert(id.clone(), (circle, self.sequence()));
-        id
+        self.create_all([(name, capacity)]).await.remove(0)
+    }
+
+    /// All in one batch.
+    pub(crate) async fn create_all<'a>(
+        &mut self,
+        circles: impl IntoIterator<Item = (&'a str, i32)>,
+    ) -> Vec<String> {
+        let mut batch = Batch::new(self.checkpoint);
+        let mut ids = Vec::new();
+        for (name, capacity) in circles {
+            self.made += 1;
+            let circle = Circle {
+                // Ids that do not follow the order of creation.
+                circle_id: Uuid::from_u128(self.made.wrapping_mul(u128::MAX / 7)).to_string(),
+                name: name.to_owned(),
+                capacity,
+                version: 1,
+            };
+            let id = circle.circle_id.clone();
+            self.happen(&mut batch, &id, EventKind::CircleCreated, Some(circle));
+            ids.push(id);
+        }
+        self.apply(batch).await;
+        ids
     }
 
     pub(crate) async fn update(&mut self, id: &str, name: &str, capacity: i32) {
-        let (circle, created) = self.circles[id].clone();
+        let (circle, _) = self.circles[id].clone();
         let changed = Circle {
             name: name.to_owned(),
             capacity,
             version: circle.version + 1,
-            ..circle.clone()
+            ..circle
         };
-        let (before, after) = (document(&circle), document(&changed));
-        self.apply(Change::Update { before, after }).await;
-        self.circles.insert(id.to_owned(), (changed, created));
+        let mut batch = Batch::new(self.checkpoint);
+        self.happen(&mut batch, id, EventKind::CircleUpdated, Some(changed));
+        self.apply(batch).await;
     }
 
     pub(crate) async fn delete(&mut self, id: &str) {
-        let (circle, _) = self.circles.remove(id).unwrap();
-        let before = document(&circle);
-        self.apply(Change::Delete { before }).await;
+        let mut batch = Batch::new(self.checkpoint);
+        self.happen(&mut batch, id, EventKind::CircleDeleted, None);
+        self.apply(batch).await;
     }
 
-    async fn apply(&mut self, change: Change) {
+    /// Parks a circle by an event that can't be read.
+    pub(crate) async fn park(&mut self, id: &str) {
+        let checkpoint = self.next_checkpoint();
+        let mut batch = Batch::new(checkpoint);
+        batch.parked.push(Parked {
+            circle_id: CircleId::parse(id).unwrap(),
+            event: ParkedEvent {
+                sequence: checkpoint.sequence,
+                version: Version::new(2).unwrap(),
+                reason: "it can't be read".to_owned(),
+            },
+        });
+        self.apply(batch).await;
+    }
+
+    fn next_checkpoint(&self) -> Checkpoint {
         let sequence = self.checkpoint.sequence.next();
         let event = EventId::from_uuid(Uuid::from_u128(sequence.get().into()));
-        let mut batch = Batch::new(Checkpoint::at(sequence, event));
-        batch.insert(change);
-        let outcome = self.projection.apply(&self.checkpoint, &batch).await;
-        assert_eq!(outcome, Ok(Outcome::Applied));
-        self.checkpoint = *batch.checkpoint();
+        Checkpoint::at(sequence, event)
+    }
+
+    /// Adds the next event, of a circle that the batch has none of.
+    fn happen(&mut self, batch: &mut Batch, id: &str, kind: EventKind, after: Option<Circle>) {
+        self.checkpoint = self.next_checkpoint();
+        batch.checkpoint = self.checkpoint;
+        let sequence = self.checkpoint.sequence;
+        let before = self.circles.remove(id);
+        let old = before.as_ref().map(|(circle, _)| document(circle));
+        let new = after.as_ref().map(document);
+        let history = self.histories.entry(id.to_owned()).or_default();
+        let base = history.last().map(|entry| entry.version);
+        let changed = new.as_ref();
+        let entry = HistoryEntry {
+            version: base.map_or(Version::FIRST, |base| base.next().unwrap()),
+            kind,
+            name: changed.map(|new| new.name.clone()),
+            capacity: changed.map(|new| new.capacity),
+            before: Before {
+                name: old
+                    .as_ref()
+                    .map(|old| old.name.clone())
+                    .filter(|name| changed.is_none_or(|new| new.name != *name)),
+                capacity: old
+                    .as_ref()
+                    .map(|old| old.capacity)
+                    .filter(|capacity| changed.is_none_or(|new| new.capacity != *capacity)),
+            },
+            occurred_at: occurred_at(self.checkpoint.sequence.get().try_into().unwrap()),
+            effective_at: None,
+            actor: (kind == EventKind::CircleUpdated).then(|| "anna".to_owned()),
+            sequence,
+            reason: (kind == EventKind::CircleDeleted)
+                .then(|| DeletionReason::new("too few").unwrap()),
+        };
+        history.push(entry.clone());
+        let circle_id = CircleId::parse(id).unwrap();
+        batch.entries.push(ChangeEntry {
+            position: ChangePosition::of(sequence),
+            kind: Some(kind),
+            circle_id,
+            version: Some(entry.version),
+            event_id: self.checkpoint.event_id,
+            document: new.clone(),
+        });
+        batch.changes.push(Change {
+            id: circle_id,
+            base,
+            created: (kind == EventKind::CircleCreated).then_some(sequence),
+            before: old,
+            after: new,
+            history: vec![entry],
+        });
+        if let Some(after) = after {
+            let created = before.map_or(self.sequence(), |(_, created)| created);
+            self.circles.insert(id.to_owned(), (after, created));
+        }
+    }
+
+    async fn apply(&mut self, batch: Batch) {
+        let standing = self.partition.standing().await.unwrap().unwrap();
+        let outcome = self.partition.apply(&standing, &batch).await;
+        assert!(matches!(outcome, Ok(Outcome::Applied(_))), "{outcome:?}");
+        self.checkpoint = batch.checkpoint;
     }
 
     /// What a query for one circle should find.

@@ -332,12 +332,15 @@ pub(crate) async fn keys_are_those_of_the_contract(engine: Engine) {
         ]
     );
     let newest: Vec<String> = peek
-        .send("EVAL", &[
-            "local e = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]; \
+        .send(
+            "EVAL",
+            &[
+                "local e = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]; \
              table.insert(e[2], 1, e[1]); return e[2]",
-            "1",
-            "circles:changes",
-        ])
+                "1",
+                "circles:changes",
+            ],
+        )
         .await;
     assert_eq!(
         newest,
@@ -373,7 +376,10 @@ pub(crate) async fn only_so_many_changes_are_kept(engine: Engine) {
             rig.world.update(id, None, Some(3 + step));
         }
         let standing = rig.standing().await;
-        partition.apply(&standing, &rig.world.batch()).await.unwrap();
+        partition
+            .apply(&standing, &rig.world.batch())
+            .await
+            .unwrap();
         let page = partition.changes_before(None, 1_000).await.unwrap();
         let kept = page.entries.len();
         let all = rig.world.changes.len();

@@ -74,7 +74,9 @@ pub(crate) async fn an_index_that_disagrees_is_named(engine: Engine) {
         }
     }
     let member = format!("00020chess\0{chess}0000000001");
-    let () = peek.send("ZREM", &["circles:by_create_time", &member]).await;
+    let () = peek
+        .send("ZREM", &["circles:by_create_time", &member])
+        .await;
     let mut query = ListQuery::new(Order::CreateTime, 10);
     query.name_prefix = "chess".to_owned();
     let unlisted = Error::Corrupt {
@@ -149,7 +151,13 @@ pub(crate) async fn a_damaged_history_is_named(engine: Engine) {
 pub(crate) async fn a_damaged_checkpoint_is_named(engine: Engine) {
     let (rig, chess, _) = with_two(engine).await;
     let key = "circles:checkpoint";
-    for damaged in ["", "7", "message", "pmessage", r#"{"sequence":7,"event_id":null}"#] {
+    for damaged in [
+        "",
+        "7",
+        "message",
+        "pmessage",
+        r#"{"sequence":7,"event_id":null}"#,
+    ] {
         let () = rig.peek().await.send("SET", &[key, damaged]).await;
         assert_eq!(corrupt_key(rig.partition().standing().await), key);
         assert_eq!(corrupt_key(rig.reader.get(chess).await), key);

@@ -68,7 +68,10 @@ pub(crate) async fn every_operation_is_one_command(engine: Engine) {
     calls_were(&peek, &past).await;
     rig.reader.as_of(ids[0], version).await.unwrap();
     calls_were(&peek, &past).await;
-    rig.reader.as_of(ids[0], Moment::Time(rig.world.clock)).await.unwrap();
+    rig.reader
+        .as_of(ids[0], Moment::Time(rig.world.clock))
+        .await
+        .unwrap();
     let mut found = past.to_vec();
     found.insert(3, ("lindex", 1));
     calls_were(&peek, &found).await;
@@ -116,7 +119,11 @@ pub(crate) async fn a_filter_looks_at_a_bounded_number_of_circles(engine: Engine
     query.name_prefix = "ab".to_owned();
     query.max_capacity = Some(20);
     rig.reader.list(&query).await.unwrap();
-    for (order, lexcounts) in [(Order::Name, 2), (Order::Capacity, 2), (Order::CreateTime, 2)] {
+    for (order, lexcounts) in [
+        (Order::Name, 2),
+        (Order::Capacity, 2),
+        (Order::CreateTime, 2),
+    ] {
         query.order = order;
         peek.take_calls().await;
         rig.reader.list(&query).await.unwrap();

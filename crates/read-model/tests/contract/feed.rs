@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use read_model::{
-    ChangeEntry, Document, Feed, FeedOptions, Follower, ListQuery,
-    Order, Parked, ParkedEvent, RepairMode, Told, Watch, WatchError,
+    ChangeEntry, Document, Feed, FeedOptions, Follower, ListQuery, Order, Parked, ParkedEvent,
+    RepairMode, Told, Watch, WatchError,
 };
 use shared_domain::{CircleId, Sequence};
 use test_support::redis::Engine;
@@ -153,7 +153,12 @@ pub(crate) async fn a_list_and_a_watch_from_there_miss_nothing(engine: Engine) {
         };
         let (copies, ()) = tokio::join!(copies, go_on(&mut rig, 1_000, 3));
         let last = rig.world.checkpoint.sequence;
-        let expected: Vec<Document> = rig.world.circles.values().map(|(one, _)| one.clone()).collect();
+        let expected: Vec<Document> = rig
+            .world
+            .circles
+            .values()
+            .map(|(one, _)| one.clone())
+            .collect();
         let mut slow = 0;
         for (documents, mut watch) in copies {
             let mut copy: BTreeMap<CircleId, Document> = BTreeMap::new();
@@ -217,7 +222,9 @@ pub(crate) async fn a_watch_of_some_circles_is_told_of_these(engine: Engine) {
     }
     let expected = |from: usize| -> Vec<ChangeEntry> {
         let all = rig.world.changes[from..].iter();
-        all.filter(|entry| watched.contains(&entry.circle_id)).cloned().collect()
+        all.filter(|entry| watched.contains(&entry.circle_id))
+            .cloned()
+            .collect()
     };
     assert_eq!(next_changes(&mut live, 20).await, expected(10));
     assert_eq!(next_changes(&mut back, 22).await, expected(0));
@@ -270,7 +277,10 @@ pub(crate) async fn what_is_not_kept_is_refused(engine: Engine) {
         happen(&mut rig.world, 0);
         let standing = rig.standing().await;
         let partition = rig.partition().clone().keeping(10);
-        partition.apply(&standing, &rig.world.batch()).await.unwrap();
+        partition
+            .apply(&standing, &rig.world.batch())
+            .await
+            .unwrap();
     }
     let page = rig.partition().changes_before(None, 1).await.unwrap();
     let floor = page.floor.get();
@@ -278,7 +288,10 @@ pub(crate) async fn what_is_not_kept_is_refused(engine: Engine) {
     let feeding = quiet(&rig, 16_384);
     for from in [0, 1, floor - 1] {
         let from = Sequence::new(from);
-        assert_eq!(feeding.refused(from.get()).await, WatchError::NotKept { from });
+        assert_eq!(
+            feeding.refused(from.get()).await,
+            WatchError::NotKept { from }
+        );
     }
     let (mut watch, _) = feeding.watch(Some(floor)).await;
     assert_eq!(next_changes(&mut watch, 10).await, rig.world.changes[20..]);
@@ -330,7 +343,10 @@ pub(crate) async fn a_thousand_watches_are_one_reader(engine: Engine) {
     // Each beginning looks at the present, and then each batch is read once,
     // besides looks by the clock.
     let reads = reads(peek.take_calls().await);
-    assert!(beginning <= 2 * WATCHES as u64, "{beginning} reads to begin");
+    assert!(
+        beginning <= 2 * WATCHES as u64,
+        "{beginning} reads to begin"
+    );
     assert!(reads < 200, "{reads} reads");
 
     // Nobody watches any longer.
@@ -344,7 +360,10 @@ pub(crate) async fn a_thousand_watches_are_one_reader(engine: Engine) {
     let (mut watch, begin) = feeding.watch(None).await;
     assert_eq!(begin, BATCHES as u64);
     go_on(&mut rig, 1, 1).await;
-    assert_eq!(next_changes(&mut watch, 1).await, rig.world.changes[BATCHES..]);
+    assert_eq!(
+        next_changes(&mut watch, 1).await,
+        rig.world.changes[BATCHES..]
+    );
 }
 
 pub(crate) async fn an_outage_is_waited_out(engine: Engine) {
@@ -358,14 +377,18 @@ pub(crate) async fn an_outage_is_waited_out(engine: Engine) {
     rig.server.kill();
     // How far it is can't be said.
     eventually("it is silent", async || {
-        timeout(Duration::from_millis(500), live.next()).await.is_err()
+        timeout(Duration::from_millis(500), live.next())
+            .await
+            .is_err()
     })
     .await;
     let refused = feeding.refused(0).await;
     assert!(matches!(refused, WatchError::Read(_)), "{refused:?}");
 
     rig.server.restart();
-    in_time("it connects", rig.connection.connected()).await.unwrap();
+    in_time("it connects", rig.connection.connected())
+        .await
+        .unwrap();
     go_on(&mut rig, 10, 3).await;
     assert_eq!(next_changes(&mut live, 10).await, rig.world.changes[30..]);
     assert_eq!(next_changes(&mut back, 30).await, rig.world.changes[10..]);
@@ -397,11 +420,20 @@ async fn rewind<S>(rig: &mut Rig<S>, world: World) {
             })
             .collect();
         let standing = partition.standing().await.unwrap().unwrap();
-        let standing = partition.rewind(&standing, common, &parked).await.unwrap().unwrap();
+        let standing = partition
+            .rewind(&standing, common, &parked)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(standing.checkpoint, common);
         let repairs: Vec<_> = ids.iter().map(|id| world.repair(*id)).collect();
-        let done = partition.repair(&standing, &repairs, RepairMode::Repair).await;
-        assert!(matches!(done, Ok(read_model::Repaired::Done { .. })), "{done:?}");
+        let done = partition
+            .repair(&standing, &repairs, RepairMode::Repair)
+            .await;
+        assert!(
+            matches!(done, Ok(read_model::Repaired::Done { .. })),
+            "{done:?}"
+        );
     }
     rig.world = world;
 }
@@ -449,7 +481,10 @@ pub(crate) async fn a_watch_goes_back_with_the_log(engine: Engine) {
             }
         }
         assert!(corrected > 0);
-        assert!(copy.iter().all(|(id, document)| rig.world.document(*id).as_ref() == Some(document)));
+        assert!(
+            copy.iter()
+                .all(|(id, document)| rig.world.document(*id).as_ref() == Some(document))
+        );
         says_nothing(&mut live).await;
 
         // Whoever begins at a lost event begins at the common one.
@@ -468,7 +503,9 @@ pub(crate) async fn a_watch_goes_back_with_the_log(engine: Engine) {
 
         // What was not told before it was lost is not told at all.
         let told = next_events(&mut behind, 15).await;
-        let lost = told.iter().take_while(|entry| !rig.world.changes.contains(entry));
+        let lost = told
+            .iter()
+            .take_while(|entry| !rig.world.changes.contains(entry));
         let lost = lost.count();
         assert!(lost <= 7, "{lost}");
 
@@ -510,7 +547,10 @@ pub(crate) async fn corrections_are_told(engine: Engine) {
                 let partition = &rig.partitions[n];
                 let standing = partition.standing().await.unwrap().unwrap();
                 let repairs = [rig.world.repair(*id)];
-                partition.repair(&standing, &repairs, RepairMode::Repair).await.unwrap();
+                partition
+                    .repair(&standing, &repairs, RepairMode::Repair)
+                    .await
+                    .unwrap();
                 let told = next_change(&mut watch).await;
                 assert_eq!((told.kind, told.circle_id), (None, *id), "{round}");
                 assert_eq!(told.document, rig.world.document(*id));
@@ -519,7 +559,12 @@ pub(crate) async fn corrections_are_told(engine: Engine) {
         }
         // They come again from there.
         let (mut again, _) = feeding.watch(Some(20)).await;
-        assert!(next_changes(&mut again, 12).await.iter().all(|entry| entry.kind.is_none()));
+        assert!(
+            next_changes(&mut again, 12)
+                .await
+                .iter()
+                .all(|entry| entry.kind.is_none())
+        );
         go_on(&mut rig, 1, 1).await;
         for watch in [&mut watch, &mut again] {
             assert_eq!(next_change(watch).await, rig.world.changes[20]);
@@ -533,14 +578,23 @@ async fn build_anew<S>(rig: &Rig<S>, world: &World, entries_after: u64) {
     let layout = rig.connection.layout();
     for (n, partition) in rig.partitions.iter().enumerate() {
         let standing = partition.standing().await.unwrap();
-        let building = partition.begin(standing.as_ref(), "test").await.unwrap().unwrap();
+        let building = partition
+            .begin(standing.as_ref(), "test")
+            .await
+            .unwrap()
+            .unwrap();
         let mut fresh = world_again(world);
         let mut batch = fresh.batches(layout).remove(n);
-        batch.entries.retain(|entry| entry.position.sequence.get() > entries_after);
+        batch
+            .entries
+            .retain(|entry| entry.position.sequence.get() > entries_after);
         batch.entries_after = Some(Sequence::new(entries_after));
         batch.completes = true;
         let outcome = partition.apply(&building, &batch).await;
-        assert!(matches!(outcome, Ok(read_model::Outcome::Applied(_))), "{outcome:?}");
+        assert!(
+            matches!(outcome, Ok(read_model::Outcome::Applied(_))),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -572,7 +626,9 @@ pub(crate) async fn a_read_model_that_is_built_anew_is_waited_for(engine: Engine
         // Flushed.
         let () = rig.peek().await.send("FLUSHDB", &[]).await;
         eventually("it is silent", async || {
-            timeout(Duration::from_millis(300), watch.next()).await.is_err()
+            timeout(Duration::from_millis(300), watch.next())
+                .await
+                .is_err()
         })
         .await;
         let refused = feeding.refused(50).await;
@@ -621,7 +677,12 @@ pub(crate) async fn a_watch_ends_where_changes_were_lost(engine: Engine) {
         let ended = in_time("an end", live.next()).await;
         let from = Sequence::new(50);
         assert_eq!(ended, Err(WatchError::NotKept { from }));
-        assert_eq!(feeding.refused(54).await, WatchError::NotKept { from: Sequence::new(54) });
+        assert_eq!(
+            feeding.refused(54).await,
+            WatchError::NotKept {
+                from: Sequence::new(54)
+            }
+        );
         let (mut watch, _) = feeding.watch(Some(55)).await;
         assert_eq!(next_changes(&mut watch, 5).await, rig.world.changes[55..]);
         happen_all(&mut rig, 61).await;
@@ -659,7 +720,13 @@ pub(crate) async fn a_damaged_change_ends_watches(engine: Engine) {
     let damaged = ["circles:changes", "6-0", "type", "circle_painted"];
     let _: String = rig.peek().await.send("XADD", &damaged).await;
     let ended = in_time("an end", live.next()).await;
-    assert!(matches!(ended, Err(WatchError::Read(read_model::Error::Corrupt { .. }))), "{ended:?}");
+    assert!(
+        matches!(
+            ended,
+            Err(WatchError::Read(read_model::Error::Corrupt { .. }))
+        ),
+        "{ended:?}"
+    );
     let (mut back, _) = match feeding.feed.watch(Some(Sequence::ZERO), Vec::new()).await {
         Ok(watch) => (watch, ()),
         Err(WatchError::Read(read_model::Error::Corrupt { .. })) => return,
@@ -671,5 +738,8 @@ pub(crate) async fn a_damaged_change_ends_watches(engine: Engine) {
             Err(error) => break error,
         }
     };
-    assert!(matches!(ended, WatchError::Read(read_model::Error::Corrupt { .. })), "{ended:?}");
+    assert!(
+        matches!(ended, WatchError::Read(read_model::Error::Corrupt { .. })),
+        "{ended:?}"
+    );
 }

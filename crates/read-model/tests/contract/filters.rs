@@ -41,7 +41,7 @@ pub(crate) async fn every_filter_finds_what_it_should_in_every_order(engine: Eng
             (Some(i32::MIN), Some(i32::MAX)),
             (Some(i32::from(i16::MAX)), None),
             (Some(100_000), None),
-        (Some(99_999), Some(99_999)),
+            (Some(99_999), Some(99_999)),
             (None, Some(-1)),
             (None, Some(0)),
         ];
@@ -124,7 +124,10 @@ pub(crate) async fn a_page_that_finds_few_is_short(engine: Engine) {
     query = ListQuery::new(Order::Capacity, 1_000);
     query.name_prefix = "m".to_owned();
     let page = rig.reader.list(&query).await.unwrap();
-    assert_eq!(page.documents, rig.world.list(&query)[..page.documents.len()]);
+    assert_eq!(
+        page.documents,
+        rig.world.list(&query)[..page.documents.len()]
+    );
     assert_eq!(page.documents.len(), 2 * SCAN_LIMIT as usize + 10);
 }
 

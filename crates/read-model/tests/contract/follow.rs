@@ -74,7 +74,10 @@ pub(crate) async fn hints_of_all_partitions_are_waited_for(engine: Engine) {
     let in_last = |id: &CircleId| layout.partition_of(*id) == 3;
     let (behind, ahead) = {
         let ids = || rig.world.circles.keys().copied();
-        (ids().find(in_last).unwrap(), ids().find(|id| !in_last(id)).unwrap())
+        (
+            ids().find(in_last).unwrap(),
+            ids().find(|id| !in_last(id)).unwrap(),
+        )
     };
     let waiting = [None, Some(behind), Some(ahead)].map(|of| {
         let follower = Arc::clone(&follower);
@@ -86,11 +89,17 @@ pub(crate) async fn hints_of_all_partitions_are_waited_for(engine: Engine) {
         let standing = partition.standing().await.unwrap().unwrap();
         partition.apply(&standing, batch).await.unwrap();
     }
-    in_time("one partition is enough", ahead).await.unwrap().unwrap();
+    in_time("one partition is enough", ahead)
+        .await
+        .unwrap()
+        .unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!all.is_finished() && !behind.is_finished());
     let standing = rig.partitions[3].standing().await.unwrap().unwrap();
-    rig.partitions[3].apply(&standing, &batches[3]).await.unwrap();
+    rig.partitions[3]
+        .apply(&standing, &batches[3])
+        .await
+        .unwrap();
     in_time("all", all).await.unwrap().unwrap();
     in_time("the last", behind).await.unwrap().unwrap();
 }
@@ -121,11 +130,19 @@ pub(crate) async fn a_wrong_hint_wakes_once(engine: Engine) {
     let woken = woken.unwrap();
     assert_ne!(woken, before);
     let short = Duration::from_millis(200);
-    assert!(timeout(short, follower.news(woken, seven, None)).await.is_err());
+    assert!(
+        timeout(short, follower.news(woken, seven, None))
+            .await
+            .is_err()
+    );
     for nonsense in ["", "7", "0 x", "9 7", "-1 7", "0 7 7"] {
         let () = peek.send("PUBLISH", &["circles:applied", nonsense]).await;
     }
-    assert!(timeout(short, follower.news(woken, seven, None)).await.is_err());
+    assert!(
+        timeout(short, follower.news(woken, seven, None))
+            .await
+            .is_err()
+    );
 }
 
 pub(crate) async fn a_checkpoint_that_goes_back_is_not_waited_past(engine: Engine) {

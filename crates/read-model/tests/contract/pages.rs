@@ -60,8 +60,7 @@ async fn changes_between_pages_of(mut query: ListQuery, mut rig: Rig<RedisDataba
         // The last circle of the page is always among those that change.
         let last = page.documents.last().map(|document| document.id);
         let some: Vec<CircleId> = rig.world.circles.keys().copied().collect();
-        let mut targets: Vec<CircleId> =
-            (0..12).map(|_| some[dice.below(some.len())]).collect();
+        let mut targets: Vec<CircleId> = (0..12).map(|_| some[dice.below(some.len())]).collect();
         targets.extend(last);
         targets.sort();
         targets.dedup();

@@ -60,7 +60,10 @@ pub(crate) async fn a_parked_circle_is_told_of_by_lists_only(engine: Engine) {
         };
         let moment = Moment::Version(Version::FIRST);
         assert_eq!(rig.reader.get(first).await, Err(parked.clone()));
-        assert_eq!(rig.reader.history(first, history).await, Err(parked.clone()));
+        assert_eq!(
+            rig.reader.history(first, history).await,
+            Err(parked.clone())
+        );
         assert_eq!(rig.reader.as_of(first, moment).await, Err(parked.clone()));
         assert_eq!(rig.reader.batch_get(&ids).await, Err(parked));
 

@@ -27,7 +27,11 @@ async fn with_a_long_one(engine: Engine, partitions: u16) -> (Rig<RedisDatabase>
     (rig, id)
 }
 
-async fn walk(rig: &Rig<RedisDatabase>, id: CircleId, mut query: HistoryQuery) -> Vec<HistoryEntry> {
+async fn walk(
+    rig: &Rig<RedisDatabase>,
+    id: CircleId,
+    mut query: HistoryQuery,
+) -> Vec<HistoryEntry> {
     let mut entries = Vec::new();
     loop {
         let found = rig.reader.history(id, query).await.unwrap();
@@ -77,7 +81,11 @@ pub(crate) async fn a_history_can_be_asked_beyond_its_ends(engine: Engine) {
             limit: 1_000,
         };
         let page = rig.reader.history(id, query).await.unwrap().value.unwrap();
-        assert_eq!((page.entries.len(), page.next), (expected, None), "{query:?}");
+        assert_eq!(
+            (page.entries.len(), page.next),
+            (expected, None),
+            "{query:?}"
+        );
     }
     let query = HistoryQuery {
         after: None,
@@ -86,7 +94,10 @@ pub(crate) async fn a_history_can_be_asked_beyond_its_ends(engine: Engine) {
     };
     let nobody = CircleId::from_uuid(Uuid::from_u128(1));
     let found = rig.reader.history(nobody, query).await.unwrap();
-    assert_eq!((found.value, found.sequence), (None, rig.world.checkpoint.sequence));
+    assert_eq!(
+        (found.value, found.sequence),
+        (None, rig.world.checkpoint.sequence)
+    );
 }
 
 async fn as_of(rig: &Rig<RedisDatabase>, id: CircleId, moment: Moment) -> Past {
@@ -119,7 +130,9 @@ pub(crate) async fn a_circle_is_shown_as_of_each_version(engine: Engine) {
 /// What a search through all entries finds.
 fn naive(rig: &Rig<RedisDatabase>, id: CircleId, time: DateTime<Utc>) -> Past {
     let history = rig.world.histories[&id].iter();
-    let last = history.take_while(|entry| entry.effective_at() <= time).last();
+    let last = history
+        .take_while(|entry| entry.effective_at() <= time)
+        .last();
     last.map_or(Past::Absent, |entry| after(id, entry))
 }
 
@@ -130,7 +143,10 @@ pub(crate) async fn a_circle_is_shown_as_of_each_time(engine: Engine) {
         for entry in &rig.world.histories[&id] {
             for nanos in near {
                 let time = entry.occurred_at + TimeDelta::nanoseconds(nanos);
-                assert_eq!(as_of(&rig, id, Moment::Time(time)).await, naive(&rig, id, time));
+                assert_eq!(
+                    as_of(&rig, id, Moment::Time(time)).await,
+                    naive(&rig, id, time)
+                );
             }
         }
         for time in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
@@ -157,7 +173,10 @@ pub(crate) async fn clocks_that_disagree_do_not_confuse_the_past(engine: Engine)
     for seconds in -101..=15 {
         for micros in [-1, 0, 1] {
             let time = start + TimeDelta::seconds(seconds) + TimeDelta::microseconds(micros);
-            assert_eq!(as_of(&rig, id, Moment::Time(time)).await, naive(&rig, id, time));
+            assert_eq!(
+                as_of(&rig, id, Moment::Time(time)).await,
+                naive(&rig, id, time)
+            );
         }
     }
 }

@@ -1,8 +1,7 @@
 //! What is shown wrongly is found and mended.
 
 use read_model::{
-    ChangePosition, ListQuery, Order, Outcome, ParkedEvent, Repair, RepairMode, Repaired,
-    Standing,
+    ChangePosition, ListQuery, Order, Outcome, ParkedEvent, Repair, RepairMode, Repaired, Standing,
 };
 use shared_domain::{CircleId, Sequence, Version};
 use test_support::redis::{Engine, RedisDatabase};
@@ -39,7 +38,13 @@ async fn all(rig: &Rig<RedisDatabase>, mode: RepairMode) -> Vec<CircleId> {
     };
     let written = u64::from(mode == RepairMode::Repair && !changed.is_empty());
     let revision = standing.revision + written;
-    assert_eq!(after, Standing { revision, ..standing });
+    assert_eq!(
+        after,
+        Standing {
+            revision,
+            ..standing
+        }
+    );
     assert_eq!(rig.standing().await, after);
     changed
 }
@@ -93,16 +98,42 @@ pub(crate) async fn every_damage_is_found_and_mended(engine: Engine) {
         ("SET", vec![&document, "?"], chess, true),
         ("SET", vec![&deleted, &shown], go, true),
         ("ZREM", vec!["circles:by_name", &by_name], chess, false),
-        ("ZREM", vec!["circles:by_capacity", &by_capacity], chess, false),
-        ("ZREM", vec!["circles:by_create_time", &by_capacity], chess, false),
-        ("ZADD", vec!["circles:by_create_time", "2", &by_capacity], chess, false),
+        (
+            "ZREM",
+            vec!["circles:by_capacity", &by_capacity],
+            chess,
+            false,
+        ),
+        (
+            "ZREM",
+            vec!["circles:by_create_time", &by_capacity],
+            chess,
+            false,
+        ),
+        (
+            "ZADD",
+            vec!["circles:by_create_time", "2", &by_capacity],
+            chess,
+            false,
+        ),
         ("RPOP", vec![&history], chess, false),
         ("RPUSH", vec![&history, &entry], chess, false),
         ("LSET", vec![&history, "1", &entry], chess, false),
         ("DEL", vec![&history], chess, false),
-        ("HSET", vec!["circles:parked", &chess_text, parks], chess, false),
+        (
+            "HSET",
+            vec!["circles:parked", &chess_text, parks],
+            chess,
+            false,
+        ),
     ];
-    let changes = async || rig.partition().changes_before(None, 1).await.unwrap().entries;
+    let changes = async || {
+        rig.partition()
+            .changes_before(None, 1)
+            .await
+            .unwrap()
+            .entries
+    };
     let mut corrections = 0;
     for (command, arguments, id, is_shown) in damages {
         let what = format!("{command} {arguments:?}");
@@ -123,7 +154,10 @@ pub(crate) async fn every_damage_is_found_and_mended(engine: Engine) {
         assert_eq!(last.position, position, "{what}");
         if is_shown {
             assert_eq!((last.kind, last.event_id), (None, None));
-            assert_eq!((last.circle_id, last.document), (id, rig.world.document(id)));
+            assert_eq!(
+                (last.circle_id, last.document),
+                (id, rig.world.document(id))
+            );
             assert_eq!(last.version, Version::new(2).ok());
         }
     }
@@ -224,7 +258,8 @@ pub(crate) async fn a_long_history_is_mended(engine: Engine) {
     let id = rig.world.create("chess", 20);
     let name = "部".repeat(99);
     for n in 0..2_500 {
-        rig.world.update(id, Some(&format!("{name}{}", n % 10)), None);
+        rig.world
+            .update(id, Some(&format!("{name}{}", n % 10)), None);
     }
     rig.catch_up().await;
     let key = format!("circle:{id}:history");

@@ -8,8 +8,8 @@ use fred::interfaces::ClientLike;
 use fred::types::config::Config as PeekConfig;
 use fred::types::{Builder, CustomCommand, FromValue, Value};
 use read_model::{
-    Batch, Checkpoint, Config, Connection, Document, Follower, ListQuery, Outcome, Page, Partition,
-    ParkedEvent, Phase, Reader, Standing,
+    Batch, Checkpoint, Config, Connection, Document, Follower, ListQuery, Outcome, Page,
+    ParkedEvent, Partition, Phase, Reader, Standing,
 };
 use shared_domain::CircleId;
 use test_support::redis::{Engine, RedisDatabase, RedisServer};

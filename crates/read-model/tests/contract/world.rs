@@ -7,9 +7,7 @@ use read_model::{
     Batch, Before, Change, ChangeEntry, ChangePosition, Checkpoint, Document, EventKind,
     HistoryEntry, Layout, ListQuery, Order, Repair,
 };
-use shared_domain::{
-    Capacity, CircleId, CircleName, DeletionReason, EventId, Sequence, Version,
-};
+use shared_domain::{Capacity, CircleId, CircleName, DeletionReason, EventId, Sequence, Version};
 use uuid::Uuid;
 
 /// A few names that are hard to order and to cut: repeated, beginning with
@@ -204,7 +202,9 @@ impl World {
             id,
             version: history.last().map(|entry| entry.version),
             document: self.document(id),
-            created: history.first().map_or(Sequence::ZERO, |entry| entry.sequence),
+            created: history
+                .first()
+                .map_or(Sequence::ZERO, |entry| entry.sequence),
             history,
             parked: None,
         }
