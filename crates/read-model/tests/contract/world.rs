@@ -137,7 +137,7 @@ impl World {
             },
             occurred_at,
             effective_at: (occurred_at < latest).then_some(latest),
-            actor: Some("anna".to_owned()).filter(|_| sequence.get() % 2 == 0),
+            actor: Some("anna".to_owned()).filter(|_| sequence.get().is_multiple_of(2)),
             sequence,
             reason,
         };
