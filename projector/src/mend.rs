@@ -146,6 +146,14 @@ impl Projector {
 
     /// The state, to be put back when all went well.
     pub(crate) async fn take_state(&mut self) -> Result<Option<State>, StepError> {
+        match self.settle().await {
+            Ok(true) => {}
+            Ok(false) => self.forget(),
+            Err(error) => {
+                self.forget();
+                return Err(error);
+            }
+        }
         match self.state.take() {
             Some(state) => Ok(Some(state)),
             None => self.find().await,

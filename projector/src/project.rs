@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use event_store::{Damage, EventStore, LogEntry, StoreError};
 use futures_util::future::{join_all, try_join_all};
 use quick_cache::unsync::Cache;
-use read_model::{Batch, Checkpoint, Layout, Outcome, ParkedEvent, Partition, Phase, Standing};
+use read_model::{
+    Batch, Checkpoint, Layout, Outcome, Parked, ParkedEvent, Partition, Phase, Standing,
+};
 use shared_domain::{CircleId, EventId, Sequence};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::fold::{Folded, Known, fold};
 use crate::page::{Page, Reading};
@@ -17,6 +20,9 @@ const REMEMBERED: usize = 131_072;
 
 /// How often a page is folded anew because circles in it had to be mended.
 const ATTEMPTS: usize = 4;
+
+/// How many steps are careful after one that was not what was taken for granted.
+const CAREFUL: u32 = 16;
 
 /// How long a projector that has nothing to write trusts that Redis lost nothing.
 const LOOK_AFTER: Duration = Duration::from_millis(100);
@@ -45,6 +51,11 @@ pub struct Projector {
     pub(crate) state: Option<State>,
     /// The page that is read while another one is applied.
     ahead: Option<Reading>,
+    /// The page that is written while the next one is folded.
+    in_flight: Option<AbortOnDropHandle<Result<bool, read_model::Error>>>,
+    /// So many steps wait for their own writes, as one did not become of that was taken for
+    /// granted.
+    careful: u32,
     /// When the read models were last looked at without a write.
     seen_there: Instant,
 }
@@ -170,6 +181,8 @@ impl Projector {
             known: Cache::new(REMEMBERED),
             state: None,
             ahead: None,
+            in_flight: None,
+            careful: 0,
             seen_there: Instant::now(),
         }
     }
@@ -213,6 +226,7 @@ impl Projector {
     pub fn forget(&mut self) {
         self.state = None;
         self.ahead = None;
+        self.in_flight = None;
         self.known.clear();
     }
 
@@ -244,25 +258,37 @@ impl Projector {
     }
 
     async fn step_from(&mut self, state: &mut State) -> Result<Step, StepError> {
-        if let Some(step) = self.finish(state).await? {
-            return Ok(step);
-        }
         let from = state.furthest_behind();
         let reading = match self.ahead.take() {
             Some(reading) if reading.from == from => reading,
             _ => self.read(from, state),
         };
+        if state.is_finishing() {
+            return match self.settle().await? {
+                true => self.finish(state).await,
+                false => Ok(Step::Superseded),
+            };
+        }
         let page = match reading.page().await? {
             Page::Behind(page) => page,
-            Page::OtherLog => return self.rewind(state).await,
+            Page::OtherLog => {
+                return match self.settle().await? {
+                    true => self.rewind(state).await,
+                    false => Ok(Step::Superseded),
+                };
+            }
         };
-        // While the log has more, the next page is read while this one is applied. At its end that
-        // would only read too early.
+        // While the log has more, the next page is read while this one is folded and written. At
+        // its end that would only read too early.
         let is_full = page.len() >= self.options.batch as usize;
         if let (true, Some(last)) = (is_full, page.last()) {
-            self.ahead = Some(self.read(Checkpoint::at(last.sequence, last.id), state));
+            let until = Checkpoint::at(last.sequence, last.id);
+            self.ahead = Some(self.read(until, state));
+            if let Some(step) = self.apply_ahead(state, until, &page).await? {
+                return Ok(step);
+            }
         }
-        if !self.apply(state, from, &page, !is_full).await? {
+        if !self.settle().await? || !self.apply(state, from, &page, !is_full).await? {
             return Ok(Step::Superseded);
         }
         let checkpoint = state.furthest_behind().sequence;
@@ -271,6 +297,77 @@ impl Projector {
             0 => Ok(Step::Idle { checkpoint }),
             events => Ok(Step::Applied { events, checkpoint }),
         }
+    }
+
+    /// Folds a page while the one before is still written, then lets it be written while the next
+    /// one is folded. Does nothing where something is not as usual.
+    async fn apply_ahead(
+        &mut self,
+        state: &mut State,
+        until: Checkpoint,
+        page: &[LogEntry],
+    ) -> Result<Option<Step>, StepError> {
+        if self.careful > 0 {
+            self.careful -= 1;
+            return Ok(None);
+        }
+        let folded = self.fold(state, page, &BTreeSet::new()).await?;
+        if folded.iter().any(|folded| !folded.mismatches.is_empty()) {
+            return Ok(None);
+        }
+        let mut writes = Vec::new();
+        let entries_after = state.entries_after;
+        for ((state, partition), folded) in state
+            .partitions
+            .iter_mut()
+            .zip(&self.partitions)
+            .zip(folded)
+        {
+            let (batch, known) = state.batch(folded, until, false, entries_after);
+            if until.sequence <= state.standing.checkpoint.sequence {
+                continue;
+            }
+            let prepared = partition.prepare(&state.standing, &batch);
+            let partition = partition.clone();
+            writes.push(async move {
+                let outcome = partition.write(prepared).await?;
+                Ok::<_, read_model::Error>(matches!(outcome, Outcome::Applied(_)))
+            });
+            state.applied(batch);
+            for (id, circle) in known {
+                self.known.insert(id, circle);
+            }
+        }
+        if !self.settle().await? {
+            return Ok(Some(Step::Superseded));
+        }
+        self.in_flight = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            let applied = try_join_all(writes).await?;
+            Ok(applied.into_iter().all(|applied| applied))
+        })));
+        Ok(Some(Step::Applied {
+            events: page.len(),
+            checkpoint: until.sequence,
+        }))
+    }
+
+    /// Waits for what is being written. Answers whether that became what was taken for granted.
+    pub(crate) async fn settle(&mut self) -> Result<bool, StepError> {
+        let Some(in_flight) = self.in_flight.take() else {
+            return Ok(true);
+        };
+        let settled = match in_flight.await {
+            Ok(settled) => settled,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends.
+                Err(_) => Ok(false),
+            },
+        };
+        if !matches!(settled, Ok(true)) {
+            self.careful = CAREFUL;
+        }
+        Ok(settled?)
     }
 
     /// Whether the read models still are where they were, which matters when nothing is written
@@ -415,41 +512,14 @@ impl Projector {
             .zip(&self.partitions)
             .zip(folded)
             .map(async |((state, partition), folded)| {
-                let whole = state.build == Build::Whole;
-                let building = state.standing.phase == Phase::Building;
-                let mut batch = Batch {
-                    completes: completes && building && whole,
-                    bare: state.build == Build::Histories,
-                    changes: folded.changes,
-                    entries: folded.entries,
-                    parked: folded.parked,
-                    ..Batch::new(until)
-                };
+                let (batch, known) = state.batch(folded, until, completes, entries_after);
                 if until.sequence <= state.standing.checkpoint.sequence && !batch.completes {
                     return Ok((BTreeSet::new(), Vec::new()));
                 }
-                if building {
-                    let all = batch.entries.len();
-                    batch
-                        .entries
-                        .retain(|entry| entry.position.sequence > entries_after);
-                    batch.entries_after = Some(entries_after).filter(|_| batch.entries.len() < all);
-                }
                 match partition.apply(&state.standing, &batch).await? {
-                    Outcome::Applied(standing) => {
-                        if batch.completes {
-                            tracing::info!(sequence = %until.sequence, "the read model is built");
-                        }
-                        state.standing = standing;
-                        let parked = batch.parked.into_iter();
-                        state.parked.extend(parked.map(|parked| {
-                            tracing::error!(
-                                circle_id = %parked.circle_id, sequence = %parked.event.sequence,
-                                reason = %parked.event.reason, "circle parked"
-                            );
-                            (parked.circle_id, parked.event)
-                        }));
-                        Ok((BTreeSet::new(), folded.known))
+                    Outcome::Applied(_) => {
+                        state.applied(batch);
+                        Ok((BTreeSet::new(), known))
                     }
                     Outcome::Unfit(ids) => Ok((ids.into_iter().collect(), Vec::new())),
                     Outcome::Superseded => Err(None),
@@ -478,19 +548,19 @@ impl Projector {
     }
 
     /// Makes documents and indexes of a read model that is built, some at a time.
-    async fn finish(&mut self, state: &mut State) -> Result<Option<Step>, StepError> {
+    async fn finish(&mut self, state: &mut State) -> Result<Step, StepError> {
         for (state, partition) in state.partitions.iter_mut().zip(&self.partitions) {
             let Build::Finishing(cursor) = &state.build else {
                 continue;
             };
             state.build = match partition.finish(&state.standing, cursor).await? {
-                None => return Ok(Some(Step::Superseded)),
+                None => return Ok(Step::Superseded),
                 Some(cursor) if cursor == "0" => Build::Whole,
                 Some(cursor) => Build::Finishing(cursor),
             };
-            return Ok(Some(Step::Finishing));
+            break;
         }
-        Ok(None)
+        Ok(Step::Finishing)
     }
 
     /// Finds out where the read models are, and begins new ones where there are none. Circles
@@ -573,7 +643,56 @@ impl Projector {
     }
 }
 
+impl PartitionState {
+    /// The batch that a folded page comes to, and the circles as they are after it.
+    fn batch(
+        &self,
+        folded: Folded,
+        until: Checkpoint,
+        completes: bool,
+        entries_after: Sequence,
+    ) -> (Batch, Vec<(CircleId, Known)>) {
+        let building = self.standing.phase == Phase::Building;
+        let mut batch = Batch {
+            completes: completes && building && self.build == Build::Whole,
+            bare: self.build == Build::Histories,
+            changes: folded.changes,
+            entries: folded.entries,
+            parked: folded.parked,
+            ..Batch::new(until)
+        };
+        if building {
+            let all = batch.entries.len();
+            batch
+                .entries
+                .retain(|entry| entry.position.sequence > entries_after);
+            batch.entries_after = Some(entries_after).filter(|_| batch.entries.len() < all);
+        }
+        (batch, folded.known)
+    }
+
+    /// What is known once a batch is applied.
+    fn applied(&mut self, batch: Batch) {
+        if batch.completes {
+            tracing::info!(sequence = %batch.checkpoint.sequence, "the read model is built");
+        }
+        self.standing = self.standing.after(&batch);
+        for Parked { circle_id, event } in batch.parked {
+            tracing::error!(
+                %circle_id, sequence = %event.sequence, reason = %event.reason, "circle parked"
+            );
+            self.parked.insert(circle_id, event);
+        }
+    }
+}
+
 impl State {
+    /// Whether documents and indexes are being made of histories.
+    fn is_finishing(&self) -> bool {
+        let finishing = |state: &PartitionState| matches!(state.build, Build::Finishing(_));
+        self.partitions.iter().any(finishing)
+    }
+
     /// The checkpoint of the partition that has the furthest to go.
     pub(crate) fn furthest_behind(&self) -> Checkpoint {
         self.partitions

@@ -14,10 +14,10 @@ use crate::order::{OrderError, Orders};
 use crate::project::{Options, Projector, Step, StepError};
 
 /// Events in one step: Redis answers no query meanwhile.
-const BATCH: u32 = 250;
+const BATCH: u32 = 100;
 
 /// How many circles are compared at once.
-const COMPARED: usize = 100;
+const COMPARED: usize = 25;
 
 /// Read models in the spare database.
 pub(crate) struct Spare {
@@ -135,30 +135,44 @@ impl Spare {
         let mut difference = Difference::default();
         let ours = self.projector.partitions.clone();
         for (live, spare) in self.live.iter().zip(&ours) {
-            for partition in [spare, live] {
-                let mut cursor = "0".to_owned();
-                loop {
-                    let found = partition.scan(&cursor).await?;
-                    if std::ptr::eq(partition, spare) {
-                        difference.circles += found.histories;
-                    }
-                    let ids: Vec<CircleId> = found.ids.into_iter().collect();
-                    for ids in ids.chunks(COMPARED) {
-                        let (one, other) = (live.digests(ids).await?, spare.digests(ids).await?);
-                        let suspects: BTreeSet<CircleId> = (ids.iter().zip(one).zip(other))
-                            .filter(|((_, one), other)| one != other)
-                            .map(|((id, _), _)| *id)
-                            .collect();
-                        if !suspects.is_empty() {
-                            let compared = orders.compare(suspects, RepairMode::Compare).await?;
-                            difference.divergent.extend(compared.divergent);
-                        }
-                    }
-                    if found.next == "0" {
-                        break;
-                    }
-                    cursor = found.next;
+            let mut cursor = "0".to_owned();
+            loop {
+                let found = spare.scan(&cursor).await?;
+                difference.circles += found.histories.len() as u64;
+                for ids in found.histories.chunks(COMPARED) {
+                    let (one, other) = (live.digests(ids).await?, spare.digests(ids).await?);
+                    let suspects = ids
+                        .iter()
+                        .zip(one.into_iter().zip(other))
+                        .filter(|(_, (one, other))| one != other)
+                        .map(|(id, _)| *id);
+                    Self::ask(orders, suspects.collect(), &mut difference).await?;
                 }
+                if found.next == "0" {
+                    break;
+                }
+                cursor = found.next;
+            }
+            // Those that only the present ones have.
+            let mut cursor = "0".to_owned();
+            loop {
+                let found = live.scan(&cursor).await?;
+                let ids: Vec<CircleId> = found.ids.into_iter().collect();
+                let known = spare.latest(&ids).await?;
+                let suspects = ids
+                    .into_iter()
+                    .zip(known)
+                    .filter(|(_, known)| known.is_none());
+                Self::ask(
+                    orders,
+                    suspects.map(|(id, _)| id).collect(),
+                    &mut difference,
+                )
+                .await?;
+                if found.next == "0" {
+                    break;
+                }
+                cursor = found.next;
             }
             let mut place = Some(Sweep::BEGIN);
             while let Some(from) = place {
@@ -169,6 +183,19 @@ impl Spare {
         }
         self.divergent.clone_from(&difference.divergent);
         Ok(difference)
+    }
+
+    /// Lets the log decide about circles that look different.
+    async fn ask(
+        orders: &Orders,
+        suspects: BTreeSet<CircleId>,
+        difference: &mut Difference,
+    ) -> Result<(), SwitchError> {
+        if !suspects.is_empty() {
+            let compared = orders.compare(suspects, RepairMode::Compare).await?;
+            difference.divergent.extend(compared.divergent);
+        }
+        Ok(())
     }
 
     /// Removes what was built, or what it has replaced.

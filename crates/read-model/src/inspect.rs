@@ -43,8 +43,8 @@ pub struct Scanned {
     pub next: String,
     /// Circles of which anything is stored.
     pub ids: BTreeSet<CircleId>,
-    /// How many histories these are, of which each circle has one.
-    pub histories: u64,
+    /// Circles of which the history was met, of which each has one.
+    pub histories: Vec<CircleId>,
 }
 
 impl Partition {
@@ -65,14 +65,16 @@ impl Partition {
         let mut scanned = Scanned {
             next: String::from_utf8_lossy(next).into_owned(),
             ids: BTreeSet::new(),
-            histories: 0,
+            histories: Vec::new(),
         };
         for key in found.iter().flatten() {
             let key = std::str::from_utf8(key).unwrap_or_default();
             let rest = key.strip_prefix(self.keys.documents.as_str());
             let id = rest.map(|rest| rest.strip_suffix(":history").unwrap_or(rest));
             if let Some(id) = id.and_then(|id| CircleId::parse(id).ok()) {
-                scanned.histories += u64::from(key.ends_with(":history"));
+                if key.ends_with(":history") {
+                    scanned.histories.push(id);
+                }
                 scanned.ids.insert(id);
             }
         }

@@ -105,7 +105,7 @@ pub use parked::{Parked, ParkedEvent};
 pub use past::{HistoryPage, HistoryQuery, Moment, Past};
 pub use position::{InvalidPosition, Position};
 pub use projection::{
-    CHANGES_KEPT, Outcome, Partition, Phase, RepairMode, Repaired, Standing, partitions,
+    CHANGES_KEPT, Outcome, Partition, Phase, Prepared, RepairMode, Repaired, Standing, partitions,
 };
 pub use reader::{Found, Reader};
 pub use spare::{SpareError, open_spare, switch};

@@ -22,7 +22,7 @@ const CHUNK: usize = 1_000;
 
 /// How many keys one command looks at to finish a read model: Redis does nothing
 /// else meanwhile.
-const FINISHED_AT_ONCE: i64 = 100;
+const FINISHED_AT_ONCE: i64 = 50;
 
 /// How many changes are kept for watches, unless that is set.
 pub const CHANGES_KEPT: u32 = 100_000;
@@ -46,6 +46,31 @@ pub enum Phase {
     Building,
     /// It serves queries.
     Live,
+}
+
+impl Standing {
+    /// The standing once a batch is applied.
+    #[must_use]
+    pub fn after(&self, batch: &Batch) -> Self {
+        let phase = match self.phase {
+            Phase::Building if !batch.completes => Phase::Building,
+            Phase::Building | Phase::Live => Phase::Live,
+        };
+        Self {
+            phase,
+            checkpoint: batch.checkpoint,
+            ..*self
+        }
+    }
+}
+
+/// A batch that is ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    keys: Vec<Key>,
+    arguments: Vec<Value>,
+    next: Standing,
+    circles: Vec<CircleId>,
 }
 
 /// What became of a batch.
@@ -249,15 +274,13 @@ impl Partition {
     ///
     /// [`Error`], but for [`Error::NotBuilt`].
     pub async fn apply(&self, expected: &Standing, batch: &Batch) -> Result<Outcome, Error> {
-        let phase = match expected.phase {
-            Phase::Building if !batch.completes => Phase::Building,
-            Phase::Building | Phase::Live => Phase::Live,
-        };
-        let next = Standing {
-            phase,
-            checkpoint: batch.checkpoint,
-            ..*expected
-        };
+        self.write(self.prepare(expected, batch)).await
+    }
+
+    /// Makes ready what [`write`](Self::write) sends, which is most of the work.
+    #[must_use]
+    pub fn prepare(&self, expected: &Standing, batch: &Batch) -> Prepared {
+        let next = expected.after(batch);
         let mut keys = self.fixed_keys();
         keys.reserve(2 * batch.changes.len());
         let mut arguments: Vec<Value> = Vec::with_capacity(13 + 10 * batch.changes.len());
@@ -287,14 +310,32 @@ impl Partition {
             arguments.push(text(circle_id));
             arguments.push(event.encode().into());
         }
+        Prepared {
+            keys,
+            arguments,
+            next,
+            circles: batch.changes.iter().map(|change| change.id).collect(),
+        }
+    }
+
+    /// The second half of [`apply`](Self::apply).
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::apply`].
+    pub async fn write(&self, prepared: Prepared) -> Result<Outcome, Error> {
+        let Prepared {
+            keys,
+            arguments,
+            next,
+            circles,
+        } = prepared;
         let answer = self.apply.call(&self.connection, keys, arguments).await?;
         match kind(&answer) {
             b"applied" => Ok(Outcome::Applied(next)),
             b"superseded" => Ok(Outcome::Superseded),
             b"unfit" => Ok(Outcome::Unfit(
-                numbered(&answer[1..], &batch.changes)
-                    .map(|change| change.id)
-                    .collect(),
+                numbered(&answer[1..], &circles).copied().collect(),
             )),
             _ => Err(unknown_answer(&self.keys.checkpoint)),
         }

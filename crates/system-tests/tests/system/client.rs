@@ -147,7 +147,10 @@ impl Watcher {
             sequence: reached,
         } = self.seen.borrow().clone();
         self.task.abort();
-        assert!(reached >= sequence, "the watch got to {reached} of {sequence}");
+        assert!(
+            reached >= sequence,
+            "the watch got to {reached} of {sequence}"
+        );
         if !in_time {
             assert_eq!(&documents, expected, "what the watch told");
         }
