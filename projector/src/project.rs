@@ -51,8 +51,10 @@ pub struct Projector {
     pub(crate) state: Option<State>,
     /// The page that is read while another one is applied.
     ahead: Option<Reading>,
-    /// The page that is written while the next one is folded.
-    in_flight: Option<AbortOnDropHandle<Result<bool, read_model::Error>>>,
+    /// The page that is written while the next one is folded, and how many events it has.
+    in_flight: Option<(AbortOnDropHandle<Result<bool, read_model::Error>>, usize)>,
+    /// How many events were written since a step told of any.
+    written: usize,
     /// So many steps wait for their own writes, as one did not become of that was taken for
     /// granted.
     careful: u32,
@@ -182,6 +184,7 @@ impl Projector {
             state: None,
             ahead: None,
             in_flight: None,
+            written: 0,
             careful: 0,
             seen_there: Instant::now(),
         }
@@ -258,24 +261,22 @@ impl Projector {
     }
 
     async fn step_from(&mut self, state: &mut State) -> Result<Step, StepError> {
+        if state.is_finishing() {
+            return self.finish(state).await;
+        }
         let from = state.furthest_behind();
         let reading = match self.ahead.take() {
             Some(reading) if reading.from == from => reading,
             _ => self.read(from, state),
         };
-        if state.is_finishing() {
-            return match self.settle().await? {
-                true => self.finish(state).await,
-                false => Ok(Step::Superseded),
-            };
-        }
-        let page = match reading.page().await? {
-            Page::Behind(page) => page,
-            Page::OtherLog => {
-                return match self.settle().await? {
-                    true => self.rewind(state).await,
-                    false => Ok(Step::Superseded),
-                };
+        let page = match reading.page().await {
+            Ok(Page::Behind(page)) => page,
+            Ok(Page::OtherLog) if self.settle().await? => return self.rewind(state).await,
+            Ok(Page::OtherLog) => return Ok(Step::Superseded),
+            Err(error) => {
+                // What comes before a hole is written all the same.
+                self.settle().await?;
+                return Err(error.into());
             }
         };
         // While the log has more, the next page is read while this one is folded and written. At
@@ -284,7 +285,7 @@ impl Projector {
         if let (true, Some(last)) = (is_full, page.last()) {
             let until = Checkpoint::at(last.sequence, last.id);
             self.ahead = Some(self.read(until, state));
-            if let Some(step) = self.apply_ahead(state, until, &page).await? {
+            if let Some(step) = self.apply_ahead(state, from, until, &page).await? {
                 return Ok(step);
             }
         }
@@ -292,7 +293,8 @@ impl Projector {
             return Ok(Step::Superseded);
         }
         let checkpoint = state.furthest_behind().sequence;
-        match page.len() {
+        self.written += page.len();
+        match std::mem::take(&mut self.written) {
             0 if !self.is_there(state).await? => Ok(Step::Superseded),
             0 => Ok(Step::Idle { checkpoint }),
             events => Ok(Step::Applied { events, checkpoint }),
@@ -300,10 +302,11 @@ impl Projector {
     }
 
     /// Folds a page while the one before is still written, then lets it be written while the next
-    /// one is folded. Does nothing where something is not as usual.
+    /// one is folded; tells of the one before. Does nothing where something is not as usual.
     async fn apply_ahead(
         &mut self,
         state: &mut State,
+        from: Checkpoint,
         until: Checkpoint,
         page: &[LogEntry],
     ) -> Result<Option<Step>, StepError> {
@@ -341,22 +344,23 @@ impl Projector {
         if !self.settle().await? {
             return Ok(Some(Step::Superseded));
         }
-        self.in_flight = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let applied = try_join_all(writes).await?;
             Ok(applied.into_iter().all(|applied| applied))
-        })));
+        });
+        self.in_flight = Some((AbortOnDropHandle::new(task), page.len()));
         Ok(Some(Step::Applied {
-            events: page.len(),
-            checkpoint: until.sequence,
+            events: std::mem::take(&mut self.written),
+            checkpoint: from.sequence,
         }))
     }
 
     /// Waits for what is being written. Answers whether that became what was taken for granted.
     pub(crate) async fn settle(&mut self) -> Result<bool, StepError> {
-        let Some(in_flight) = self.in_flight.take() else {
+        let Some((task, events)) = self.in_flight.take() else {
             return Ok(true);
         };
-        let settled = match in_flight.await {
+        let settled = match task.await {
             Ok(settled) => settled,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -364,8 +368,9 @@ impl Projector {
                 Err(_) => Ok(false),
             },
         };
-        if !matches!(settled, Ok(true)) {
-            self.careful = CAREFUL;
+        match settled {
+            Ok(true) => self.written += events,
+            Ok(false) | Err(_) => self.careful = CAREFUL,
         }
         Ok(settled?)
     }
