@@ -142,5 +142,5 @@ while true do
   if budget == 0 then
     return page(#fetch(1) > 0 and last)
   end
-  limit = budget
+  limit = math.min(2 * limit, budget)
 end

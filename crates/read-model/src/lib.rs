@@ -1,7 +1,8 @@
 //! The read models in Redis: key layout, encoding, atomic apply, reads.
 //!
 //! [`Connection`] holds the sockets. A projector writes with [`Partition`],
-//! a query service reads with [`Reader`] and waits with [`Follower`].
+//! a query service reads with [`Reader`], waits with [`Follower`] and watches
+//! with [`Feed`].
 //! Redis 6.2 and later 6 and 7 versions and Valkey serve alike, as one node, as
 //! a primary with replicas, or as a cluster; all keys share one logical database.
 //!
