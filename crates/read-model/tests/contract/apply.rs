@@ -34,7 +34,7 @@ pub(crate) async fn a_batch_is_written_whole_and_found_again(engine: Engine) {
         let ids = [go, chess, football, shortest];
         let expected: Vec<_> = ids.iter().map(|id| rig.world.document(*id)).collect();
         if partitions == 1 {
-            assert_eq!(rig.documents(&ids).await, expected);
+            assert_eq!(rig.latest(&ids).await, expected);
         }
         let found = rig.reader.batch_get(&ids).await.unwrap();
         assert_eq!(
@@ -227,7 +227,7 @@ pub(crate) async fn a_thousand_changes_fit_into_a_batch(engine: Engine) {
     rig.catch_up().await;
 
     let expected: Vec<_> = ids.iter().map(|id| rig.world.document(*id)).collect();
-    assert_eq!(rig.documents(&ids).await, expected);
+    assert_eq!(rig.latest(&ids).await, expected);
     for query in every_list(1_000) {
         let page = rig.reader.list(&query).await.unwrap();
         assert_eq!(page.documents, rig.world.list(&query));
@@ -265,7 +265,7 @@ pub(crate) async fn nothing_is_read_from_a_read_model_that_was_never_built(engin
         let rig = unbuilt(engine, partitions);
         let id = CircleId::from_uuid(Uuid::from_u128(1));
         assert_eq!(rig.partition().standing().await, Ok(None));
-        assert_eq!(rig.documents(&[id]).await, [None]);
+        assert_eq!(rig.latest(&[id]).await, [None]);
         // The last partition is built last.
         for (built, partition) in rig.partitions.iter().enumerate() {
             if built == rig.connection.layout().partition_of(id) {

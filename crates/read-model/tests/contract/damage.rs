@@ -31,9 +31,6 @@ pub(crate) async fn a_damaged_document_is_named(engine: Engine) {
         let () = peek.send("SET", &[&key, damaged]).await;
         assert_eq!(corrupt_key(rig.reader.get(chess).await), key);
         assert_eq!(corrupt_key(rig.reader.batch_get(&[go, chess]).await), key);
-        // Whoever folds it anew finds out by itself.
-        let expected = [rig.world.document(go), None];
-        assert_eq!(rig.documents(&[go, chess]).await, expected);
         assert!(rig.reader.get(go).await.unwrap().value.is_some());
     }
 }
@@ -49,7 +46,6 @@ pub(crate) async fn a_document_that_looks_like_a_message_harms_nobody_else(engin
             &[chess, go, go],
             &[chess, go, go, go],
         ] {
-            assert_eq!(rig.documents(ids).await[0], None);
             assert_eq!(corrupt_key(rig.reader.batch_get(ids).await), key);
             assert!(rig.reader.get(go).await.unwrap().value.is_some());
         }

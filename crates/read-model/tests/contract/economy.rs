@@ -41,14 +41,16 @@ pub(crate) async fn every_operation_is_one_command(engine: Engine) {
         rig.reader.list(&query).await.unwrap();
     }
     rig.reader.history(ids[0], history).await.unwrap();
+    rig.latest(&ids[..1]).await;
     peek.take_calls().await;
 
     rig.reader.get(ids[0]).await.unwrap();
     calls_were(&peek, &[("mget", 1)]).await;
     rig.reader.batch_get(&ids).await.unwrap();
     calls_were(&peek, &[("mget", 1)]).await;
-    rig.documents(&ids).await;
-    calls_were(&peek, &[("mget", 1)]).await;
+    rig.latest(&ids).await;
+    let looks = ids.len() as u64;
+    calls_were(&peek, &[("evalsha", 1), ("lindex", looks)]).await;
     rig.partition().standing().await.unwrap();
     calls_were(&peek, &[("mget", 1)]).await;
     for limit in [50, 1_000] {

@@ -8,8 +8,8 @@ use fred::interfaces::ClientLike;
 use fred::types::config::Config as PeekConfig;
 use fred::types::{Builder, CustomCommand, FromValue, Value};
 use read_model::{
-    Batch, Checkpoint, Config, Connection, Document, Follower, ListQuery, Outcome, Page,
-    ParkedEvent, Partition, Phase, Reader, Standing,
+    Batch, Checkpoint, Config, Connection, Document, Follower, HistoryEntry, ListQuery, Outcome,
+    Page, ParkedEvent, Partition, Phase, Reader, Standing,
 };
 use shared_domain::CircleId;
 use test_support::redis::{Engine, RedisDatabase, RedisServer};
@@ -133,9 +133,11 @@ impl<S> Rig<S> {
         }
     }
 
-    /// The documents that a projector would find.
-    pub(crate) async fn documents(&self, ids: &[CircleId]) -> Vec<Option<Document>> {
-        self.partition().documents(ids).await.unwrap()
+    /// The circles as a projector finds them, which looks at the ends of their histories.
+    pub(crate) async fn latest(&self, ids: &[CircleId]) -> Vec<Option<Document>> {
+        let latest = self.partition().latest(ids).await.unwrap();
+        let circle = |(id, entry): (&CircleId, Option<HistoryEntry>)| entry?.document(*id);
+        ids.iter().zip(latest).map(circle).collect()
     }
 
     /// The circles that are parked, by id.
