@@ -7,9 +7,11 @@
 //! tail (`rewind`), or are replaced by others built beside them (`spare`, `rebuild`).
 
 mod admin;
+mod apply;
 mod audit;
 pub mod config;
 mod failure;
+mod find;
 mod fold;
 mod lead;
 mod mend;
@@ -21,6 +23,7 @@ mod rebuild;
 mod rewind;
 mod spare;
 mod start;
+mod state;
 
 pub use project::{Counts, Options, Projector, Step, StepError};
 pub use start::{RunError, run};

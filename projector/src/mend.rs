@@ -7,7 +7,8 @@ use read_model::{Repair, RepairMode, Repaired};
 use shared_domain::{CircleId, Sequence, Version};
 
 use crate::fold::{Known, refold};
-use crate::project::{PartitionState, Projector, State, StepError};
+use crate::project::{Projector, StepError};
+use crate::state::{PartitionState, State};
 
 /// How many circles are folded and compared at once: the read models get no event meanwhile.
 pub(crate) const AT_ONCE: usize = 100;

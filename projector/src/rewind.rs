@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use read_model::{ChangeEntry, Checkpoint, Parked, ParkedEvent, Partition};
 use shared_domain::{CircleId, Sequence, Version};
 
-use crate::project::{Build, PartitionState, Projector, State, Step, StepError};
+use crate::project::{Projector, Step, StepError};
+use crate::state::{Build, PartitionState, State};
 
 /// How many changes are compared with the log at once.
 const PAGE: u32 = 1_000;

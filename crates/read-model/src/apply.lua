@@ -19,10 +19,7 @@
 -- Answers 'applied', or 'superseded', or 'unfit' with the numbers of the
 -- circles that are not as the batch takes them to be; then nothing is written.
 
-local function is(key, expected)
-  return (redis.call('GET', key) or '') == expected
-end
-if not (is(KEYS[1], ARGV[1]) and is(KEYS[2], ARGV[2]) and is(KEYS[3], ARGV[3])) then
+if not is_as_expected() then
   return {'superseded'}
 end
 

@@ -8,7 +8,8 @@ use fred::types::{Key, Value};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::keys;
-use crate::projection::{Partition, Phase, Standing, WIPING, marks, unknown_answer};
+use crate::projection::{Partition, WIPING, marks, unknown_answer};
+use crate::standing::{Phase, Standing};
 
 impl Partition {
     /// Removes what the partition holds and begins a new read model of it, at
@@ -79,7 +80,11 @@ impl Partition {
         ]
         .map(Key::from)
         .into();
-        let answer = self.wipe.call(&self.connection, keys, arguments).await?;
+        let answer = self
+            .scripts
+            .wipe
+            .call(&self.connection, keys, arguments)
+            .await?;
         let [kind, rest @ ..] = answer.as_slice() else {
             return Err(unknown_answer(&self.keys.building));
         };

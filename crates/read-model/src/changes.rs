@@ -87,7 +87,11 @@ impl Partition {
         .map(Key::from)
         .into();
         let arguments: Vec<Value> = vec![direction.into(), place.into(), i64::from(count).into()];
-        let answer = self.changes.call(&self.connection, keys, arguments).await?;
+        let answer = self
+            .scripts
+            .changes
+            .call(&self.connection, keys, arguments)
+            .await?;
         let [Some(kind), checkpoint, floor, rewound, entries @ ..] = answer.as_slice() else {
             return Err(unknown_answer(&self.keys.changes));
         };

@@ -8,10 +8,7 @@
 --       4 cursor, 5 how many keys to look at, 6 what documents begin with.
 -- Answers 'finished' and the next cursor, or 'superseded'.
 
-local function is(key, expected)
-  return (redis.call('GET', key) or '') == expected
-end
-if not (is(KEYS[1], ARGV[1]) and is(KEYS[2], ARGV[2]) and is(KEYS[3], ARGV[3])) then
+if not is_as_expected() then
   return {'superseded'}
 end
 

@@ -7,7 +7,8 @@ use fred::types::{Key, Value};
 use shared_domain::CircleId;
 
 use crate::error::Error;
-use crate::projection::{Partition, RepairMode, number, unknown_answer};
+use crate::projection::{Partition, count_of, number, unknown_answer};
+use crate::standing::RepairMode;
 
 /// How many entries of an index are looked at in one command.
 const SWEPT_AT_ONCE: i64 = 200;
@@ -58,7 +59,11 @@ impl Partition {
         let keys = vec![Key::from(self.keys.checkpoint.as_str())];
         let pattern = format!("{}*", self.keys.documents);
         let arguments: Vec<Value> = vec![cursor.into(), pattern.into()];
-        let answer = self.scan.call(&self.connection, keys, arguments).await?;
+        let answer = self
+            .scripts
+            .scan
+            .call(&self.connection, keys, arguments)
+            .await?;
         let [_, Some(next), found @ ..] = answer.as_slice() else {
             return Err(unknown_answer(&self.keys.documents));
         };
@@ -99,8 +104,12 @@ impl Partition {
             keys.push(self.keys.document(*id).into());
             keys.push(self.keys.history(*id).into());
         }
-        let arguments = ids.iter().map(|id| Value::from(id.to_string())).collect();
-        let mut answer = self.digest.call(&self.connection, keys, arguments).await?;
+        let arguments = vec![count_of(ids.len())];
+        let mut answer = self
+            .scripts
+            .digest
+            .call(&self.connection, keys, arguments)
+            .await?;
         if answer.len() != ids.len() + 1 {
             return Err(unknown_answer(&self.keys.documents));
         }
@@ -138,7 +147,11 @@ impl Partition {
             (*members).into(),
             mode.as_str().into(),
         ];
-        let answer = self.sweep.call(&self.connection, keys, arguments).await?;
+        let answer = self
+            .scripts
+            .sweep
+            .call(&self.connection, keys, arguments)
+            .await?;
         let [_, Some(next), _, Some(stray)] = answer.as_slice() else {
             return Err(unknown_answer(index));
         };

@@ -83,7 +83,9 @@ mod projection;
 mod reader;
 mod ring;
 mod script;
+mod scripts;
 mod spare;
+mod standing;
 mod task;
 mod watch;
 
@@ -105,9 +107,8 @@ pub use list::{ListQuery, Order, Page, SCAN_LIMIT};
 pub use parked::{Parked, ParkedEvent};
 pub use past::{HistoryPage, HistoryQuery, Moment, Past};
 pub use position::{InvalidPosition, Position};
-pub use projection::{
-    CHANGES_KEPT, Outcome, Partition, Phase, Prepared, RepairMode, Repaired, Standing, partitions,
-};
+pub use projection::{CHANGES_KEPT, Partition, Prepared, partitions};
 pub use reader::{Found, Reader};
 pub use spare::{SpareError, open_spare, switch};
+pub use standing::{Outcome, Phase, RepairMode, Repaired, Standing};
 pub use watch::{Told, Watch, WatchError};

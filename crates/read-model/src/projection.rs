@@ -15,7 +15,8 @@ use crate::error::{Corruption, Error};
 use crate::history::HistoryEntry;
 use crate::keys::{self, Keys};
 use crate::parked::Parked;
-use crate::script::Script;
+use crate::scripts::Scripts;
+use crate::standing::{Outcome, Phase, RepairMode, Repaired, Standing};
 
 /// How many histories one command looks at.
 const CHUNK: usize = 1_000;
@@ -27,43 +28,6 @@ const FINISHED_AT_ONCE: i64 = 50;
 /// How many changes are kept for watches, unless that is set.
 pub const CHANGES_KEPT: u32 = 100_000;
 
-/// Where a partition of the read models is. Every write names the standing that
-/// it expects, and does nothing where there is another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Whether it serves queries, or is built.
-    pub phase: Phase,
-    /// Its last event.
-    pub checkpoint: Checkpoint,
-    /// How often something was written that was not the next event.
-    pub revision: u64,
-}
-
-/// What a partition is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// It is built from the beginning of the log and serves no query yet.
-    Building,
-    /// It serves queries.
-    Live,
-}
-
-impl Standing {
-    /// The standing once a batch is applied.
-    #[must_use]
-    pub fn after(&self, batch: &Batch) -> Self {
-        let phase = match self.phase {
-            Phase::Building if !batch.completes => Phase::Building,
-            Phase::Building | Phase::Live => Phase::Live,
-        };
-        Self {
-            phase,
-            checkpoint: batch.checkpoint,
-            ..*self
-        }
-    }
-}
-
 /// A batch that is ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -71,50 +35,6 @@ pub struct Prepared {
     arguments: Vec<Value>,
     next: Standing,
     circles: Vec<CircleId>,
-}
-
-/// What became of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// All of it is written.
-    Applied(Standing),
-    /// Nothing of it was written: the standing is another one.
-    Superseded,
-    /// Nothing of it was written: these circles are not as the batch takes them
-    /// to be.
-    Unfit(Vec<CircleId>),
-}
-
-/// What to do about a circle that is shown wrongly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RepairMode {
-    /// Tell.
-    Compare,
-    /// Tell, and mend it.
-    Repair,
-}
-
-impl RepairMode {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Compare => "compare",
-            Self::Repair => "repair",
-        }
-    }
-}
-
-/// What became of repairs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Repaired {
-    /// All are compared, and made where asked.
-    Done {
-        /// The new standing.
-        standing: Standing,
-        /// The circles of which anything was not as it should be.
-        changed: Vec<CircleId>,
-    },
-    /// Nothing was written: the standing is another one.
-    Superseded,
 }
 
 /// Writes one partition of the read models.
@@ -125,50 +45,20 @@ pub struct Partition {
     index: usize,
     announces: bool,
     changes_kept: u32,
-    apply: Script,
-    repair: Script,
-    rewind: Script,
-    pub(crate) wipe: Script,
-    pub(crate) changes: Script,
-    pub(crate) scan: Script,
-    pub(crate) digest: Script,
-    pub(crate) sweep: Script,
-    pub(crate) correct: Script,
-    latest: Script,
-    finish: Script,
+    pub(crate) scripts: Arc<Scripts>,
 }
 
 /// The partitions of the read models on a connection.
 #[must_use]
 pub fn partitions(connection: &Connection) -> Vec<Partition> {
-    let apply = Script::new(include_str!("apply.lua"), "circles:*");
-    let repair = Script::new(include_str!("repair.lua"), "circles:*");
-    let rewind = Script::new(include_str!("rewind.lua"), "circles:*");
-    let wipe = Script::new(include_str!("wipe.lua"), "circles:*");
-    let changes = Script::new(include_str!("changes.lua"), "circles:*");
-    let scan = Script::new(include_str!("scan.lua"), "circles:*");
-    let digest = Script::new(include_str!("digest.lua"), "circles:*");
-    let sweep = Script::new(include_str!("sweep.lua"), "circles:*");
-    let correct = Script::new(include_str!("correct.lua"), "circles:*");
-    let latest = Script::new(include_str!("latest.lua"), "circle:*");
-    let finish = Script::new(include_str!("finish.lua"), "circles:*");
+    let scripts = Arc::new(Scripts::new());
     let partition = |(index, keys): (usize, &Arc<Keys>)| Partition {
         connection: connection.clone(),
         keys: Arc::clone(keys),
         index,
         announces: true,
         changes_kept: CHANGES_KEPT,
-        apply: apply.clone(),
-        repair: repair.clone(),
-        rewind: rewind.clone(),
-        wipe: wipe.clone(),
-        changes: changes.clone(),
-        scan: scan.clone(),
-        digest: digest.clone(),
-        sweep: sweep.clone(),
-        correct: correct.clone(),
-        latest: latest.clone(),
-        finish: finish.clone(),
+        scripts: Arc::clone(&scripts),
     };
     connection
         .keys()
@@ -252,7 +142,11 @@ impl Partition {
         let mut latest = Vec::with_capacity(ids.len());
         for ids in ids.chunks(CHUNK) {
             let keys: Vec<Key> = ids.iter().map(|id| self.keys.history(*id).into()).collect();
-            let answer = self.latest.call(&self.connection, keys, Vec::new()).await?;
+            let answer = self
+                .scripts
+                .latest
+                .call(&self.connection, keys, Vec::new())
+                .await?;
             latest.extend(answer.iter().skip(1).map(|entry| {
                 let entry = entry.as_deref().unwrap_or_default();
                 HistoryEntry::decode("history", entry).ok()
@@ -330,7 +224,11 @@ impl Partition {
             next,
             circles,
         } = prepared;
-        let answer = self.apply.call(&self.connection, keys, arguments).await?;
+        let answer = self
+            .scripts
+            .apply
+            .call(&self.connection, keys, arguments)
+            .await?;
         match kind(&answer) {
             b"applied" => Ok(Outcome::Applied(next)),
             b"superseded" => Ok(Outcome::Superseded),
@@ -356,7 +254,11 @@ impl Partition {
         arguments.push(cursor.into());
         arguments.push(FINISHED_AT_ONCE.into());
         arguments.push(self.keys.documents.as_str().into());
-        let answer = self.finish.call(&self.connection, keys, arguments).await?;
+        let answer = self
+            .scripts
+            .finish
+            .call(&self.connection, keys, arguments)
+            .await?;
         match (kind(&answer), answer.get(1).and_then(Option::as_deref)) {
             (b"finished", Some(cursor)) => Ok(Some(String::from_utf8_lossy(cursor).into_owned())),
             (b"superseded", _) => Ok(None),
@@ -408,7 +310,11 @@ impl Partition {
                     .map(|entry| Value::from(entry.encode())),
             );
         }
-        let answer = self.repair.call(&self.connection, keys, arguments).await?;
+        let answer = self
+            .scripts
+            .repair
+            .call(&self.connection, keys, arguments)
+            .await?;
         match (kind(&answer), answer.get(1).and_then(Option::as_deref)) {
             (b"repaired", Some(revision)) => Ok(Repaired::Done {
                 standing: Standing {
@@ -462,7 +368,11 @@ impl Partition {
             arguments.push(text(circle_id));
             arguments.push(event.encode().into());
         }
-        let answer = self.rewind.call(&self.connection, keys, arguments).await?;
+        let answer = self
+            .scripts
+            .rewind
+            .call(&self.connection, keys, arguments)
+            .await?;
         match (kind(&answer), answer.get(1).and_then(Option::as_deref)) {
             (b"rewound", Some(revision)) => Ok(Some(Standing {
                 revision: number(&self.keys.revision, revision)?,
@@ -551,7 +461,7 @@ pub(crate) fn text(value: impl ToString) -> Value {
     value.to_string().into()
 }
 
-fn count_of(count: usize) -> Value {
+pub(crate) fn count_of(count: usize) -> Value {
     i64::try_from(count).unwrap_or(i64::MAX).into()
 }
 

@@ -13,10 +13,7 @@
 
 local FIRST_CIRCLE = 11
 
-local function is(key, expected)
-  return (redis.call('GET', key) or '') == expected
-end
-if not (is(KEYS[1], ARGV[1]) and is(KEYS[2], ARGV[2]) and is(KEYS[3], ARGV[3])) then
+if not is_as_expected() then
   return {'superseded'}
 end
 for index = 4, 6 do
@@ -24,21 +21,6 @@ for index = 4, 6 do
 end
 redis.call('XLEN', KEYS[7])
 redis.call('HLEN', KEYS[9])
-
--- The members that belong to a document, if it can be read.
-local function members(document)
-  local read, circle = pcall(cjson.decode, document)
-  if not read or type(circle) ~= 'table' then
-    return nil
-  end
-  local id, name = circle.id, circle.name
-  local capacity, version = tonumber(circle.capacity), tonumber(circle.version)
-  if type(id) ~= 'string' or type(name) ~= 'string' or not capacity or not version then
-    return nil
-  end
-  capacity, version = string.format('%05d', capacity), string.format('%010d', version)
-  return name .. '\0' .. id .. capacity .. version, capacity .. name .. '\0' .. id .. version
-end
 
 local function same(key, from, count)
   if redis.call('TYPE', key).ok ~= 'list' then

@@ -10,10 +10,7 @@
 --       9 message, then id and event of each circle to park.
 -- Answers 'rewound' and the new revision, or 'superseded'.
 
-local function is(key, expected)
-  return (redis.call('GET', key) or '') == expected
-end
-if not (is(KEYS[1], ARGV[1]) and is(KEYS[2], ARGV[2]) and is(KEYS[3], ARGV[3])) then
+if not is_as_expected() then
   return {'superseded'}
 end
 redis.call('HLEN', KEYS[6])

@@ -10,7 +10,8 @@ use shared_domain::CircleId;
 use crate::change::ChangePosition;
 use crate::connection::Connection;
 use crate::error::{Error, SetupError};
-use crate::projection::{Partition, Standing, text, unknown_answer};
+use crate::projection::{Partition, text, unknown_answer};
+use crate::standing::Standing;
 
 /// How many changes are looked at, or told, at once.
 const PAGE: u32 = 1_000;
@@ -194,7 +195,11 @@ impl Partition {
                 arguments.push(text(id));
                 number += 1;
             }
-            let answer = self.correct.call(&self.connection, keys, arguments).await?;
+            let answer = self
+                .scripts
+                .correct
+                .call(&self.connection, keys, arguments)
+                .await?;
             if answer.first().and_then(Option::as_deref) != Some(b"corrected") {
                 return Err(unknown_answer(&self.keys.changes));
             }

@@ -23,17 +23,8 @@ local function belongs(member)
   if type(document) ~= 'string' then
     return false
   end
-  local read, circle = pcall(cjson.decode, document)
-  local capacity = read and type(circle) == 'table' and tonumber(circle.capacity)
-  local version = capacity and tonumber(circle.version)
-  if not version or type(circle.name) ~= 'string' then
-    return false
-  end
-  capacity, version = string.format('%05d', capacity), string.format('%010d', version)
-  if ARGV[5] == 'name' then
-    return member == circle.name .. '\0' .. id .. capacity .. version
-  end
-  return member == capacity .. circle.name .. '\0' .. id .. version
+  local by_name, by_capacity = members(document)
+  return member == (ARGV[5] == 'name' and by_name or by_capacity)
 end
 
 local stray, last = 0, ''

@@ -1,0 +1,251 @@
+//! Folding a page and writing it, with what is known of its circles.
+
+use std::collections::{BTreeSet, HashMap};
+
+use event_store::LogEntry;
+use futures_util::future::{join_all, try_join_all};
+use read_model::{Checkpoint, Outcome, Phase};
+use shared_domain::CircleId;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::fold::{Folded, Known, fold};
+use crate::project::{Projector, Step, StepError};
+use crate::state::{Build, PartitionState, State};
+
+/// How often a page is folded anew because circles in it had to be mended.
+const ATTEMPTS: usize = 4;
+
+/// How many steps are careful after one that was not what was taken for granted.
+const CAREFUL: u32 = 16;
+
+/// A page that is written while the next one is folded, and how many events it has.
+pub(crate) type InFlight = (AbortOnDropHandle<Result<bool, read_model::Error>>, usize);
+
+impl Projector {
+    /// Applies a page to every partition. At the end of the log what is built goes on to its next
+    /// stage. Answers whether the read models were where we thought.
+    pub(crate) async fn apply(
+        &mut self,
+        state: &mut State,
+        from: Checkpoint,
+        page: &[LogEntry],
+        is_end: bool,
+    ) -> Result<bool, StepError> {
+        let until = page
+            .last()
+            .map_or(from, |last| Checkpoint::at(last.sequence, last.id));
+        let mut certain = BTreeSet::new();
+        for _ in 0..ATTEMPTS {
+            let folded = self.fold(state, page, &certain).await?;
+            let mut to_mend: Vec<BTreeSet<CircleId>> = folded
+                .iter()
+                .map(|folded| folded.mismatches.clone())
+                .collect();
+            if to_mend.iter().all(BTreeSet::is_empty) {
+                to_mend = match self.write(state, folded, until, is_end).await? {
+                    Some(unfit) => unfit,
+                    None => return Ok(false),
+                };
+            }
+            if to_mend.iter().all(BTreeSet::is_empty) {
+                return Ok(true);
+            }
+            for (n, ids) in to_mend.into_iter().enumerate() {
+                let list: Vec<CircleId> = ids.iter().copied().collect();
+                tracing::warn!(
+                    circles = list.len(),
+                    first = ?list.first().map(ToString::to_string),
+                    "not the state before the next event; folding anew"
+                );
+                if !self.mend(&mut state.partitions[n], n, &list).await? {
+                    return Ok(false);
+                }
+                certain.extend(ids);
+            }
+        }
+        // Somebody else writes what we mend.
+        Ok(false)
+    }
+
+    /// Folds a page while the one before is still written, then lets it be written while the next
+    /// one is folded; tells of the one before. Does nothing where something is not as usual.
+    pub(crate) async fn apply_ahead(
+        &mut self,
+        state: &mut State,
+        from: Checkpoint,
+        until: Checkpoint,
+        page: &[LogEntry],
+    ) -> Result<Option<Step>, StepError> {
+        if self.careful > 0 {
+            self.careful -= 1;
+            return Ok(None);
+        }
+        let folded = self.fold(state, page, &BTreeSet::new()).await?;
+        if folded.iter().any(|folded| !folded.mismatches.is_empty()) {
+            return Ok(None);
+        }
+        let mut writes = Vec::new();
+        let entries_after = state.entries_after;
+        for ((state, partition), folded) in state
+            .partitions
+            .iter_mut()
+            .zip(&self.partitions)
+            .zip(folded)
+        {
+            let (batch, known) = state.batch(folded, until, false, entries_after);
+            if until.sequence <= state.standing.checkpoint.sequence {
+                continue;
+            }
+            let prepared = partition.prepare(&state.standing, &batch);
+            let partition = partition.clone();
+            writes.push(async move {
+                let outcome = partition.write(prepared).await?;
+                Ok::<_, read_model::Error>(matches!(outcome, Outcome::Applied(_)))
+            });
+            state.applied(batch);
+            for (id, circle) in known {
+                self.known.insert(id, circle);
+            }
+        }
+        if !self.settle().await? {
+            return Ok(Some(Step::Superseded));
+        }
+        let task = tokio::spawn(async move {
+            let applied = try_join_all(writes).await?;
+            Ok(applied.into_iter().all(|applied| applied))
+        });
+        self.in_flight = Some((AbortOnDropHandle::new(task), page.len()));
+        Ok(Some(Step::Applied {
+            events: std::mem::take(&mut self.written),
+            checkpoint: from.sequence,
+        }))
+    }
+
+    /// Waits for what is being written. Answers whether that became what was taken for granted.
+    pub(crate) async fn settle(&mut self) -> Result<bool, StepError> {
+        let Some((task, events)) = self.in_flight.take() else {
+            return Ok(true);
+        };
+        let settled = match task.await {
+            Ok(settled) => settled,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends.
+                Err(_) => Ok(false),
+            },
+        };
+        match settled {
+            Ok(true) => self.written += events,
+            Ok(false) | Err(_) => self.careful = CAREFUL,
+        }
+        Ok(settled?)
+    }
+
+    /// Folds the part of the page that each partition has not applied yet.
+    pub(crate) async fn fold(
+        &mut self,
+        state: &State,
+        page: &[LogEntry],
+        certain: &BTreeSet<CircleId>,
+    ) -> Result<Vec<Folded>, StepError> {
+        let mut all = Vec::with_capacity(self.partitions.len());
+        for (n, partition) in state.partitions.iter().enumerate() {
+            let events: Vec<&LogEntry> = page
+                .iter()
+                .filter(|entry| {
+                    entry.sequence > partition.standing.checkpoint.sequence
+                        && self.layout.partition_of(entry.circle_id) == n
+                })
+                .collect();
+            let known = self.know(n, &events, partition, certain).await?;
+            all.push(fold(events, &known, &partition.parked, certain));
+        }
+        Ok(all)
+    }
+
+    /// What is known of the circles of some events, from memory, else from Redis.
+    pub(crate) async fn know(
+        &mut self,
+        n: usize,
+        events: &[&LogEntry],
+        partition: &PartitionState,
+        certain: &BTreeSet<CircleId>,
+    ) -> Result<HashMap<CircleId, Known>, StepError> {
+        let mut known = HashMap::with_capacity(events.len());
+        let mut unknown = BTreeSet::new();
+        for event in events {
+            let id = event.circle_id;
+            if known.contains_key(&id) || partition.parked.contains_key(&id) {
+                continue;
+            }
+            if let Some(circle) = self.known.get(&id) {
+                known.insert(id, circle.clone());
+            } else if event.version.get() == 1 && !certain.contains(&id) {
+                // Nothing can come before it; whether it is so is checked on writing.
+                known.insert(id, Known::default());
+            } else {
+                unknown.insert(id);
+            }
+        }
+        let unknown: Vec<CircleId> = unknown.into_iter().collect();
+        if !unknown.is_empty() {
+            let latest = self.partitions[n].latest(&unknown).await?;
+            for (id, latest) in unknown.into_iter().zip(latest) {
+                known.insert(id, Known::from_history(latest));
+            }
+        }
+        Ok(known)
+    }
+
+    /// Writes what was folded, to all partitions at once. Answers which circles are not as
+    /// thought, per partition, or none where a partition is elsewhere.
+    pub(crate) async fn write(
+        &mut self,
+        state: &mut State,
+        folded: Vec<Folded>,
+        until: Checkpoint,
+        is_end: bool,
+    ) -> Result<Option<Vec<BTreeSet<CircleId>>>, StepError> {
+        let completes = is_end && self.options.completes;
+        let entries_after = state.entries_after;
+        let writes = state
+            .partitions
+            .iter_mut()
+            .zip(&self.partitions)
+            .zip(folded)
+            .map(async |((state, partition), folded)| {
+                let (batch, known) = state.batch(folded, until, completes, entries_after);
+                if until.sequence <= state.standing.checkpoint.sequence && !batch.completes {
+                    return Ok((BTreeSet::new(), Vec::new()));
+                }
+                match partition.apply(&state.standing, &batch).await? {
+                    Outcome::Applied(_) => {
+                        state.applied(batch);
+                        Ok((BTreeSet::new(), known))
+                    }
+                    Outcome::Unfit(ids) => Ok((ids.into_iter().collect(), Vec::new())),
+                    Outcome::Superseded => Err(None),
+                }
+            });
+        let mut unfit = Vec::new();
+        for result in join_all(writes).await {
+            match result {
+                Ok((ids, known)) => {
+                    for (id, circle) in known {
+                        self.known.insert(id, circle);
+                    }
+                    unfit.push(ids);
+                }
+                Err(None) => return Ok(None),
+                Err(Some(error)) => return Err(StepError::ReadModel(error)),
+            }
+        }
+        // What is built is next made whole, once nothing is missing.
+        for partition in state.partitions.iter_mut().filter(|_| is_end) {
+            if partition.standing.phase == Phase::Building && partition.build == Build::Histories {
+                partition.build = Build::Finishing("0".to_owned());
+            }
+        }
+        Ok(Some(unfit))
+    }
+}

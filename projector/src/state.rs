@@ -1,0 +1,98 @@
+//! What the projector knows of the read models.
+
+use std::collections::BTreeMap;
+
+use read_model::{Batch, Checkpoint, Parked, ParkedEvent, Phase, Standing};
+use shared_domain::{CircleId, Sequence};
+
+use crate::fold::{Folded, Known};
+
+/// What the projector knows of the read models.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) partitions: Vec<PartitionState>,
+    pub(crate) holes: BTreeMap<Sequence, Sequence>,
+    /// Changes up to here are not kept by a read model that is built.
+    pub(crate) entries_after: Sequence,
+}
+
+/// What the projector knows of a partition.
+#[derive(Debug)]
+pub(crate) struct PartitionState {
+    pub(crate) standing: Standing,
+    pub(crate) parked: BTreeMap<CircleId, ParkedEvent>,
+    /// What of a new read model is still to be made.
+    pub(crate) build: Build,
+}
+
+/// How far the building of a partition is. A build that was interrupted begins with histories
+/// again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// Only histories are written.
+    Histories,
+    /// Documents and indexes are made of the histories, and this is the cursor.
+    Finishing(String),
+    /// All is written with every event, as in a read model that is in use.
+    Whole,
+}
+
+impl PartitionState {
+    /// The batch that a folded page comes to, and the circles as they are after it.
+    pub(crate) fn batch(
+        &self,
+        folded: Folded,
+        until: Checkpoint,
+        completes: bool,
+        entries_after: Sequence,
+    ) -> (Batch, Vec<(CircleId, Known)>) {
+        let building = self.standing.phase == Phase::Building;
+        let mut batch = Batch {
+            completes: completes && building && self.build == Build::Whole,
+            bare: self.build == Build::Histories,
+            changes: folded.changes,
+            entries: folded.entries,
+            parked: folded.parked,
+            ..Batch::new(until)
+        };
+        if building {
+            let all = batch.entries.len();
+            batch
+                .entries
+                .retain(|entry| entry.position.sequence > entries_after);
+            batch.entries_after = Some(entries_after).filter(|_| batch.entries.len() < all);
+        }
+        (batch, folded.known)
+    }
+
+    /// What is known once a batch is applied.
+    pub(crate) fn applied(&mut self, batch: Batch) {
+        if batch.completes {
+            tracing::info!(sequence = %batch.checkpoint.sequence, "the read model is built");
+        }
+        self.standing = self.standing.after(&batch);
+        for Parked { circle_id, event } in batch.parked {
+            tracing::error!(
+                %circle_id, sequence = %event.sequence, reason = %event.reason, "circle parked"
+            );
+            self.parked.insert(circle_id, event);
+        }
+    }
+}
+
+impl State {
+    /// Whether documents and indexes are being made of histories.
+    pub(crate) fn is_finishing(&self) -> bool {
+        let finishing = |state: &PartitionState| matches!(state.build, Build::Finishing(_));
+        self.partitions.iter().any(finishing)
+    }
+
+    /// The checkpoint of the partition that has the furthest to go.
+    pub(crate) fn furthest_behind(&self) -> Checkpoint {
+        self.partitions
+            .iter()
+            .map(|partition| partition.standing.checkpoint)
+            .min_by_key(|checkpoint| checkpoint.sequence)
+            .unwrap_or(Checkpoint::EMPTY)
+    }
+}
