@@ -16,6 +16,7 @@ mod outage;
 mod pages;
 mod parked;
 mod past;
+mod renewal;
 mod repair;
 mod rig;
 mod setup;
@@ -95,6 +96,8 @@ test_support::on_every_redis! {
         a_watch_that_is_too_slow_is_cut_off,
         a_thousand_watches_are_one_reader,
         an_outage_is_waited_out,
+    }
+    renewal {
         a_watch_goes_back_with_the_log,
         corrections_are_told,
         a_read_model_that_is_built_anew_is_waited_for,
