@@ -62,6 +62,33 @@ def main(command_address, query_address):
     assert (read.circle.name, read.circle.capacity, read.circle.version) == ("baseball", 40, 3)
     assert read.sequence >= last.sequence
 
+    history = queries.GetCircleHistory(query.GetCircleHistoryRequest(circle_id=circle))
+    assert [entry.version for entry in history.entries] == [1, 2, 3]
+    renamed = history.entries[2]
+    assert (renamed.name_before, renamed.name_after) == ("football", "baseball")
+    assert (renamed.capacity_before, renamed.capacity_after) == (30, 40)
+    for version, capacity in [(1, 20), (2, 30), (3, 40)]:
+        as_of = query.GetCircleAsOfRequest(circle_id=circle, version=version)
+        then = queries.GetCircleAsOf(as_of).circle
+        assert (then.version, then.capacity) == (version, capacity)
+        at = query.GetCircleAsOfRequest(
+            circle_id=circle, time=history.entries[version - 1].occurred_at
+        )
+        assert queries.GetCircleAsOf(at).circle == then
+
+    watch = queries.WatchCircles(
+        query.WatchCirclesRequest(from_sequence=created.sequence, circle_ids=[circle]), timeout=30
+    )
+    seen = []
+    for message in watch:
+        if message.WhichOneof("event") == "change":
+            seen.append(message.change)
+        if len(seen) == 2:
+            watch.cancel()
+            break
+    assert [change.sequence for change in seen] == [updated.sequence, last.sequence]
+    assert seen[1].circle == read.circle
+
     missing = str(uuid.uuid4())
     batch = queries.BatchGetCircles(query.BatchGetCirclesRequest(circle_ids=[missing, circle]))
     assert list(batch.circles) == [read.circle]

@@ -140,6 +140,18 @@ async fn grpcurl_is_enough(engine: Engine) {
     .unwrap();
     assert_eq!(list["circles"], json!([circle]));
 
+    let query = |method: &str, request: Value| {
+        let method = format!("circles.v1.CircleQueryService/{method}");
+        grpcurl(system.services.query.address(), &method, &request)
+    };
+    let history = query("GetCircleHistory", json!({ "circle_id": id })).unwrap();
+    assert_eq!(history["entries"][1]["capacityBefore"], 20);
+    assert_eq!(history["entries"][1]["capacityAfter"], 30);
+    let first = query("GetCircleAsOf", json!({ "circle_id": id, "version": 1 })).unwrap();
+    assert_eq!(first["circle"]["capacity"], 20);
+    let never = query("GetCircleAsOf", json!({ "circle_id": id, "version": 3 })).unwrap_err();
+    assert!(never.contains("VERSION_NOT_FOUND"), "{never}");
+
     let status = grpcurl(
         system.services.projector.address(),
         "circles.admin.v1.ProjectorAdminService/GetStatus",
