@@ -70,12 +70,12 @@ impl Readiness {
             .await;
     }
 
-    /// NOT_SERVING for good. Watchers are told, and their streams end.
     /// The names of the services that this is the health of.
     pub(crate) fn services(&self) -> &[String] {
         &self.services
     }
 
+    /// NOT_SERVING for good. Watchers are told, and their streams end.
     pub(crate) fn drain(&self) {
         self.turn(State::Draining);
     }

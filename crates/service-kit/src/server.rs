@@ -22,13 +22,14 @@ pub const DRAIN_TIMEOUT: &str = "CIRCLES_DRAIN_TIMEOUT";
 
 /// Calls at the same time on one connection.
 const MAX_CONCURRENT_STREAMS: u32 = 1_024;
-/// Streams of one connection that may end by an error of its client before the connection is closed. hyper's own
-/// default, which tonic turns into "no limit" unless it is set.
+/// What one stream may send ahead.
 const STREAM_WINDOW: u32 = 256 << 10;
 
 /// What a connection may send ahead: more than one stream, so that one which is not read leaves room for the others.
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
+/// Streams of one connection that may end by an error of its client before the connection is closed. hyper's own
+/// default, which tonic turns into "no limit" unless it is set.
 const MAX_LOCAL_ERROR_RESET_STREAMS: usize = 1_024;
 /// A connection is asked for a sign of life after so much silence, and closed when none comes in time. A client that vanished
 /// without a word would otherwise stay for ever.
