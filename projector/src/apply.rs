@@ -1,11 +1,12 @@
 //! Folding a page and writing it, with what is known of its circles.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use event_store::LogEntry;
 use futures_util::future::{join_all, try_join_all};
 use read_model::{Checkpoint, Outcome, Phase};
-use shared_domain::CircleId;
+use shared_domain::{CircleId, Sequence};
+use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::fold::{Folded, Known, fold};
@@ -18,8 +19,55 @@ const ATTEMPTS: usize = 4;
 /// How many steps are careful after one that was not what was taken for granted.
 const CAREFUL: u32 = 16;
 
-/// A page that is written while the next one is folded, and how many events it has.
-pub(crate) type InFlight = (AbortOnDropHandle<Result<bool, read_model::Error>>, usize);
+/// How many pages are written, or ready to be, while the next one is folded.
+const AHEAD: usize = 3;
+
+/// Pages on their way, each of which is sent once the one before is written.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    pages: VecDeque<Flight>,
+    /// Tells of the last one. It tells nothing, but ends, where that was not written.
+    last: Option<oneshot::Receiver<()>>,
+}
+
+/// A page on its way.
+#[derive(Debug)]
+struct Flight {
+    task: AbortOnDropHandle<Result<bool, read_model::Error>>,
+    events: usize,
+    until: Sequence,
+}
+
+impl InFlight {
+    /// Sends a page when all before it are written.
+    fn send(
+        &mut self,
+        writes: impl Future<Output = Result<bool, read_model::Error>> + Send + 'static,
+        events: usize,
+        until: Sequence,
+    ) {
+        let (tell, told) = oneshot::channel();
+        let before = self.last.replace(told);
+        let task = tokio::spawn(async move {
+            if let Some(before) = before
+                && before.await.is_err()
+            {
+                return Ok(false);
+            }
+            let written = writes.await?;
+            if written {
+                // Unless nothing comes after it.
+                let _ = tell.send(());
+            }
+            Ok(written)
+        });
+        self.pages.push_back(Flight {
+            task: AbortOnDropHandle::new(task),
+            events,
+            until,
+        });
+    }
+}
 
 impl Projector {
     /// Applies a page to every partition. At the end of the log what is built goes on to its next
@@ -67,8 +115,8 @@ impl Projector {
         Ok(false)
     }
 
-    /// Folds a page while the one before is still written, then lets it be written while the next
-    /// one is folded; tells of the one before. Does nothing where something is not as usual.
+    /// Folds a page while those before are still written, and lets it be written while the next
+    /// ones are folded; tells of one that is written. Does nothing where something is not as usual.
     pub(crate) async fn apply_ahead(
         &mut self,
         state: &mut State,
@@ -107,26 +155,40 @@ impl Projector {
                 self.known.insert(id, circle);
             }
         }
-        if !self.settle().await? {
-            return Ok(Some(Step::Superseded));
+        if self.in_flight.pages.is_empty() {
+            self.written_until = from.sequence;
         }
-        let task = tokio::spawn(async move {
+        while self.in_flight.pages.len() >= AHEAD {
+            if !self.settle_first().await? {
+                return Ok(Some(Step::Superseded));
+            }
+        }
+        let writes = async move {
             let applied = try_join_all(writes).await?;
             Ok(applied.into_iter().all(|applied| applied))
-        });
-        self.in_flight = Some((AbortOnDropHandle::new(task), page.len()));
+        };
+        self.in_flight.send(writes, page.len(), until.sequence);
         Ok(Some(Step::Applied {
             events: std::mem::take(&mut self.written),
-            checkpoint: from.sequence,
+            checkpoint: self.written_until,
         }))
     }
 
-    /// Waits for what is being written. Answers whether that became what was taken for granted.
+    /// Waits for all that is being written. Answers whether it became what was taken for granted.
     pub(crate) async fn settle(&mut self) -> Result<bool, StepError> {
-        let Some((task, events)) = self.in_flight.take() else {
+        while !self.in_flight.pages.is_empty() {
+            if !self.settle_first().await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn settle_first(&mut self) -> Result<bool, StepError> {
+        let Some(flight) = self.in_flight.pages.pop_front() else {
             return Ok(true);
         };
-        let settled = match task.await {
+        let settled = match flight.task.await {
             Ok(settled) => settled,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -135,7 +197,10 @@ impl Projector {
             },
         };
         match settled {
-            Ok(true) => self.written += events,
+            Ok(true) => {
+                self.written += flight.events;
+                self.written_until = flight.until;
+            }
             Ok(false) | Err(_) => self.careful = CAREFUL,
         }
         Ok(settled?)

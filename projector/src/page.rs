@@ -1,11 +1,15 @@
-//! A page of the log, read in the background.
+//! Pages of the log, read ahead in the background.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use event_store::{Damage, EventStore, LogEntry, StoreError};
 use read_model::Checkpoint;
 use shared_domain::Sequence;
 use tokio_util::task::AbortOnDropHandle;
+
+/// How many events are read at once while there is a backlog: a question takes MySQL about as long
+/// for few as for many.
+const READ_AHEAD: u32 = 2_000;
 
 /// What the log has behind a checkpoint.
 #[derive(Debug)]
@@ -16,17 +20,84 @@ pub(crate) enum Page {
     OtherLog,
 }
 
+/// The pages behind a checkpoint, one after the other.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    log: EventStore,
+    /// Behind which checkpoint the next page is.
+    place: Checkpoint,
+    ready: VecDeque<LogEntry>,
+    /// What comes behind those that are ready.
+    ahead: Option<Reading>,
+}
+
+impl Pages {
+    pub(crate) fn new(log: EventStore) -> Self {
+        Self {
+            log,
+            place: Checkpoint::EMPTY,
+            ready: VecDeque::new(),
+            ahead: None,
+        }
+    }
+
+    /// Forgets what is read already.
+    pub(crate) fn clear(&mut self) {
+        self.ready.clear();
+        self.ahead = None;
+    }
+
+    /// The page of up to `limit` events behind `from`, and whether there is certain to be more.
+    ///
+    /// While the log has more, that is read in the background; at its end that would only read
+    /// too early.
+    pub(crate) async fn next(
+        &mut self,
+        from: Checkpoint,
+        limit: u32,
+        holes: &BTreeMap<Sequence, Sequence>,
+    ) -> Result<(Page, bool), StoreError> {
+        if self.place != from {
+            self.clear();
+            self.place = from;
+        }
+        if self.ready.is_empty() {
+            let begin = |from, limit| Reading::begin(self.log.clone(), from, limit, holes.clone());
+            let reading = self.ahead.take().unwrap_or_else(|| begin(from, limit));
+            let asked = reading.limit;
+            let entries = match reading.page().await? {
+                Page::Behind(entries) => entries,
+                Page::OtherLog => return Ok((Page::OtherLog, false)),
+            };
+            if let Some(last) = entries.last()
+                && entries.len() >= asked as usize
+            {
+                let end = Checkpoint::at(last.sequence, last.id);
+                self.ahead = Some(begin(end, limit.max(READ_AHEAD)));
+            }
+            self.ready = entries.into();
+        }
+        let count = self.ready.len().min(limit as usize);
+        let page: Vec<LogEntry> = self.ready.drain(..count).collect();
+        if let Some(last) = page.last() {
+            self.place = Checkpoint::at(last.sequence, last.id);
+        }
+        let more = !self.ready.is_empty() || self.ahead.is_some();
+        Ok((Page::Behind(page), more))
+    }
+}
+
 /// A page that is being read.
 #[derive(Debug)]
-pub(crate) struct Reading {
-    pub(crate) from: Checkpoint,
+struct Reading {
+    limit: u32,
     task: AbortOnDropHandle<Result<Page, StoreError>>,
 }
 
 impl Reading {
     /// Begins to read up to `limit` events behind `from`, in a task of its own, as taking the rows
     /// apart is work.
-    pub(crate) fn begin(
+    fn begin(
         log: EventStore,
         from: Checkpoint,
         limit: u32,
@@ -34,13 +105,13 @@ impl Reading {
     ) -> Self {
         let task = tokio::spawn(read(log, from, limit, holes));
         Self {
-            from,
+            limit,
             task: AbortOnDropHandle::new(task),
         }
     }
 
     /// Waits for it.
-    pub(crate) async fn page(self) -> Result<Page, StoreError> {
+    async fn page(self) -> Result<Page, StoreError> {
         match self.task.await {
             Ok(page) => page,
             Err(error) => match error.try_into_panic() {

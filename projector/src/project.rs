@@ -9,7 +9,7 @@ use shared_domain::{CircleId, Sequence};
 
 use crate::apply::InFlight;
 use crate::fold::Known;
-use crate::page::{Page, Reading};
+use crate::page::{Page, Pages};
 use crate::state::{Build, PartitionState, State};
 
 /// How many circles a projector remembers, to be spared a question about them.
@@ -37,12 +37,13 @@ pub struct Projector {
     /// Where the read models are, as far as we know. Redis decides when something is written.
     /// None where that has to be asked.
     pub(crate) state: Option<State>,
-    /// The page that is read while another one is applied.
-    ahead: Option<Reading>,
-    /// The page that is written while the next one is folded, and how many events it has.
-    pub(crate) in_flight: Option<InFlight>,
+    pages: Pages,
+    /// The pages that are written while the next one is folded.
+    pub(crate) in_flight: InFlight,
     /// How many events were written since a step told of any.
     pub(crate) written: usize,
+    /// The last of them.
+    pub(crate) written_until: Sequence,
     /// So many steps wait for their own writes, as one did not become of that was taken for
     /// granted.
     pub(crate) careful: u32,
@@ -132,6 +133,7 @@ impl Projector {
         layout: Layout,
         options: Options,
     ) -> Self {
+        let pages = Pages::new(log.clone());
         Self {
             log,
             partitions,
@@ -140,9 +142,10 @@ impl Projector {
             counts: Counts::default(),
             known: Cache::new(REMEMBERED),
             state: None,
-            ahead: None,
-            in_flight: None,
+            pages,
+            in_flight: InFlight::default(),
             written: 0,
+            written_until: Sequence::ZERO,
             careful: 0,
             seen_there: Instant::now(),
         }
@@ -186,8 +189,8 @@ impl Projector {
     /// Forgets what it knows, as others may have written since.
     pub fn forget(&mut self) {
         self.state = None;
-        self.ahead = None;
-        self.in_flight = None;
+        self.pages.clear();
+        self.in_flight = InFlight::default();
         self.known.clear();
     }
 
@@ -223,31 +226,24 @@ impl Projector {
             return self.finish(state).await;
         }
         let from = state.furthest_behind();
-        let reading = match self.ahead.take() {
-            Some(reading) if reading.from == from => reading,
-            _ => self.read(from, state),
-        };
-        let page = match reading.page().await {
-            Ok(Page::Behind(page)) => page,
-            Ok(Page::OtherLog) if self.settle().await? => return self.rewind(state).await,
-            Ok(Page::OtherLog) => return Ok(Step::Superseded),
+        let batch = self.options.batch;
+        let (page, more) = match self.pages.next(from, batch, &state.holes).await {
+            Ok((Page::Behind(page), more)) => (page, more),
+            Ok((Page::OtherLog, _)) if self.settle().await? => return self.rewind(state).await,
+            Ok((Page::OtherLog, _)) => return Ok(Step::Superseded),
             Err(error) => {
                 // What comes before a hole is written all the same.
                 self.settle().await?;
                 return Err(error.into());
             }
         };
-        // While the log has more, the next page is read while this one is folded and written. At
-        // its end that would only read too early.
-        let is_full = page.len() >= self.options.batch as usize;
-        if let (true, Some(last)) = (is_full, page.last()) {
+        if let (true, Some(last)) = (more, page.last()) {
             let until = Checkpoint::at(last.sequence, last.id);
-            self.ahead = Some(self.read(until, state));
             if let Some(step) = self.apply_ahead(state, from, until, &page).await? {
                 return Ok(step);
             }
         }
-        if !self.settle().await? || !self.apply(state, from, &page, !is_full).await? {
+        if !self.settle().await? || !self.apply(state, from, &page, !more).await? {
             return Ok(Step::Superseded);
         }
         let checkpoint = state.furthest_behind().sequence;
@@ -257,15 +253,6 @@ impl Projector {
             0 => Ok(Step::Idle { checkpoint }),
             events => Ok(Step::Applied { events, checkpoint }),
         }
-    }
-
-    fn read(&self, from: Checkpoint, state: &State) -> Reading {
-        Reading::begin(
-            self.log.clone(),
-            from,
-            self.options.batch,
-            state.holes.clone(),
-        )
     }
 
     pub(crate) fn remember(&mut self, id: CircleId, known: Known) {

@@ -23,7 +23,7 @@ const CHUNK: usize = 1_000;
 
 /// How many keys one command looks at to finish a read model: Redis does nothing
 /// else meanwhile.
-const FINISHED_AT_ONCE: i64 = 50;
+const FINISHED_AT_ONCE: i64 = 100;
 
 /// How many changes are kept for watches, unless that is set.
 pub const CHANGES_KEPT: u32 = 100_000;
