@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use event_store::LogEntry;
 use futures_util::future::{join_all, try_join_all};
-use read_model::{Checkpoint, Outcome, Phase};
+use read_model::{Checkpoint, Outcome};
 use shared_domain::{CircleId, Sequence};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::fold::{Folded, Known, fold};
 use crate::project::{Projector, Step, StepError};
-use crate::state::{Build, PartitionState, State};
+use crate::state::{PartitionState, State};
 
 /// How often a page is folded anew because circles in it had to be mended.
 const ATTEMPTS: usize = 4;
@@ -70,8 +70,8 @@ impl InFlight {
 }
 
 impl Projector {
-    /// Applies a page to every partition. At the end of the log what is built goes on to its next
-    /// stage. Answers whether the read models were where we thought.
+    /// Applies a page to every partition. At the end of the log what is built is
+    /// put to use. Answers whether the read models were where we thought.
     pub(crate) async fn apply(
         &mut self,
         state: &mut State,
@@ -303,12 +303,6 @@ impl Projector {
                 }
                 Err(None) => return Ok(None),
                 Err(Some(error)) => return Err(StepError::ReadModel(error)),
-            }
-        }
-        // What is built is next made whole, once nothing is missing.
-        for partition in state.partitions.iter_mut().filter(|_| is_end) {
-            if partition.standing.phase == Phase::Building && partition.build == Build::Histories {
-                partition.build = Build::Finishing("0".to_owned());
             }
         }
         Ok(Some(unfit))

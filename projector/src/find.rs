@@ -3,14 +3,18 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use read_model::{Checkpoint, Partition, Phase};
+use read_model::{Checkpoint, Partition, Phase, Standing};
 use shared_domain::{CircleId, EventId, Sequence};
 
 use crate::project::{Projector, Step, StepError};
-use crate::state::{Build, PartitionState, State};
+use crate::state::{PartitionState, State};
 
 /// How long a projector that has nothing to write trusts that Redis lost nothing.
 const LOOK_AFTER: Duration = Duration::from_millis(100);
+
+/// How many changes a read model that is built has of the past at most: they are in memory for a
+/// while.
+const KEPT_BY_A_BUILD: u32 = 200_000;
 
 impl Projector {
     /// Finds out where the read models are, and begins new ones where there are none. Circles
@@ -18,23 +22,26 @@ impl Projector {
     pub(crate) async fn find(&mut self) -> Result<Option<State>, StepError> {
         let mut found = Vec::new();
         for partition in &self.partitions {
-            let standing = match partition.standing().await? {
-                Some(standing) => standing,
-                None => {
-                    tracing::warn!("there is no read model; building it from the log");
-                    let begun = partition.begin(None, &self.options.holder).await?;
-                    let Some(standing) = begun else {
-                        return Ok(None);
-                    };
-                    self.counts.builds += 1;
-                    standing
+            let standing = partition.standing().await?;
+            let standing = match standing {
+                // There may be remains of another one who began to fill it. Whoever begins
+                // fences all who began before.
+                None => self.begin(partition, None).await?,
+                Some(standing)
+                    if standing.phase == Phase::Building
+                        && standing.checkpoint == Checkpoint::EMPTY =>
+                {
+                    self.begin(partition, Some(&standing)).await?
                 }
+                Some(standing) => Some(standing),
             };
+            let Some(standing) = standing else {
+                return Ok(None);
+            };
+            self.counts.builds += u64::from(
+                standing.checkpoint == Checkpoint::EMPTY && standing.phase == Phase::Building,
+            );
             found.push(PartitionState {
-                build: match standing.phase {
-                    Phase::Building => Build::Histories,
-                    Phase::Live => Build::Whole,
-                },
                 standing,
                 parked: partition.parked().await?,
             });
@@ -44,12 +51,14 @@ impl Projector {
             .iter()
             .map(Partition::changes_kept)
             .max()
-            .unwrap_or_default();
+            .unwrap_or_default()
+            .min(KEPT_BY_A_BUILD);
         let head = self.log.head().await?;
         let mut state = State {
             partitions: found,
             holes: self.partitions[0].holes().await?,
             entries_after: Sequence::new(head.get().saturating_sub(kept.into())),
+            fill: None,
         };
         if !self.matches(&state).await? {
             // The step that comes sees it again, and mends it.
@@ -63,7 +72,19 @@ impl Projector {
                 return Ok(None);
             }
         }
+        if state.partitions.iter().any(PartitionState::is_empty) {
+            state.fill = self.begin_fill(&state).await?;
+        }
         Ok(Some(state))
+    }
+
+    async fn begin(
+        &self,
+        partition: &Partition,
+        expected: Option<&Standing>,
+    ) -> Result<Option<Standing>, StepError> {
+        tracing::warn!("there is no read model; building it from the log");
+        Ok(partition.begin(expected, &self.options.holder).await?)
     }
 
     /// Whether the log has the last event of every partition.
@@ -97,21 +118,5 @@ impl Projector {
             .into_iter()
             .zip(&state.partitions)
             .all(|(found, partition)| found == Some(partition.standing)))
-    }
-
-    /// Makes documents and indexes of a read model that is built, some at a time.
-    pub(crate) async fn finish(&mut self, state: &mut State) -> Result<Step, StepError> {
-        for (state, partition) in state.partitions.iter_mut().zip(&self.partitions) {
-            let Build::Finishing(cursor) = &state.build else {
-                continue;
-            };
-            state.build = match partition.finish(&state.standing, cursor).await? {
-                None => return Ok(Step::Superseded),
-                Some(cursor) if cursor == "0" => Build::Whole,
-                Some(cursor) => Build::Finishing(cursor),
-            };
-            break;
-        }
-        Ok(Step::Finishing)
     }
 }

@@ -78,7 +78,7 @@ impl Leader {
             let result = self.projector.step().await;
             self.report(&result);
             let delay = match &result {
-                Ok(Step::Applied { .. } | Step::Finishing | Step::Rewound { .. }) => {
+                Ok(Step::Applied { .. } | Step::Filled { .. } | Step::Rewound { .. }) => {
                     idle = FIRST_IDLE;
                     Duration::ZERO
                 }
@@ -159,7 +159,8 @@ impl Leader {
                 Ok(Step::Idle { checkpoint } | Step::Rewound { common: checkpoint }) => {
                     progress.checkpoint = *checkpoint;
                 }
-                Ok(Step::Finishing | Step::Superseded) | Err(_) => {}
+                Ok(Step::Filled { events }) => progress.applied += *events as u64,
+                Ok(Step::Superseded) | Err(_) => {}
             }
             progress.hole = result.as_ref().err().and_then(StepError::hole);
         });

@@ -11,6 +11,7 @@ mod apply;
 mod audit;
 pub mod config;
 mod failure;
+mod fill;
 mod find;
 mod fold;
 mod lead;

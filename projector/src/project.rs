@@ -10,7 +10,7 @@ use shared_domain::{CircleId, Sequence};
 use crate::apply::InFlight;
 use crate::fold::Known;
 use crate::page::{Page, Pages};
-use crate::state::{Build, PartitionState, State};
+use crate::state::{PartitionState, State};
 
 /// How many circles a projector remembers, to be spared a question about them.
 const REMEMBERED: usize = 131_072;
@@ -74,8 +74,11 @@ pub enum Step {
         /// The read models' new position.
         checkpoint: Sequence,
     },
-    /// It made a part of new read models, which applied no event.
-    Finishing,
+    /// It wrote so many events of some circles into new read models, ahead of their checkpoint.
+    Filled {
+        /// How many.
+        events: usize,
+    },
     /// There was nothing new.
     Idle {
         /// The read models' position.
@@ -166,12 +169,11 @@ impl Projector {
             .is_some_and(|state| state.partitions.iter().any(building))
     }
 
-    /// Whether everything is written with every event, so that only events are missing.
+    /// Whether only events behind the checkpoint are missing.
     pub(crate) fn is_whole(&self) -> bool {
-        let whole = |partition: &PartitionState| partition.build == Build::Whole;
         self.state
             .as_ref()
-            .is_some_and(|state| state.partitions.iter().all(whole))
+            .is_some_and(|state| state.fill.is_none())
     }
 
     /// How many circles are parked, as far as is known.
@@ -222,8 +224,8 @@ impl Projector {
     }
 
     async fn step_from(&mut self, state: &mut State) -> Result<Step, StepError> {
-        if state.is_finishing() {
-            return self.finish(state).await;
+        if let Some(fill) = state.fill.take() {
+            return self.fill(state, fill).await;
         }
         let from = state.furthest_behind();
         let batch = self.options.batch;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use event_store::EventStore;
 use service_kit::program::chain;
-use shared_domain::Sequence;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -155,32 +154,29 @@ impl Rebuilds {
         let mut marks: VecDeque<(Instant, u64)> = VecDeque::from([(Instant::now(), 0)]);
         let mut head: Option<(Instant, u64)> = None;
         loop {
-            let (checkpoint, is_end) = spare.step().await?;
+            let (events, is_end) = spare.step().await?;
             let now = Instant::now();
             if head.is_none_or(|(at, _)| now - at > HEAD_AGE) {
                 head = Some((now, self.log.head().await.map_err(StepError::from)?.get()));
             }
             let total = head.map_or(0, |(_, total)| total);
-            if let Some(events) = checkpoint.map(Sequence::get) {
-                if marks
-                    .back()
-                    .is_none_or(|(at, _)| now - *at > RATE_OVER / 50)
-                {
-                    marks.push_back((now, events));
-                }
-                while marks.len() > 2 && marks.front().is_some_and(|(at, _)| now - *at > RATE_OVER)
-                {
-                    marks.pop_front();
-                }
-                let rate = marks.front().map_or(0.0, |(at, before)| {
-                    events.saturating_sub(*before) as f64 / (now - *at).as_secs_f64().max(0.001)
-                });
-                report.send_modify(|report| {
-                    report.events = events;
-                    report.total = total.max(events);
-                    report.rate = rate;
-                });
+            if marks
+                .back()
+                .is_none_or(|(at, _)| now - *at > RATE_OVER / 50)
+            {
+                marks.push_back((now, events));
             }
+            while marks.len() > 2 && marks.front().is_some_and(|(at, _)| now - *at > RATE_OVER) {
+                marks.pop_front();
+            }
+            let rate = marks.front().map_or(0.0, |(at, before)| {
+                events.saturating_sub(*before) as f64 / (now - *at).as_secs_f64().max(0.001)
+            });
+            report.send_modify(|report| {
+                report.events = events;
+                report.total = total.max(events);
+                report.rate = rate;
+            });
             if is_end {
                 return Ok(());
             }

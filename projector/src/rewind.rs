@@ -7,7 +7,7 @@ use read_model::{ChangeEntry, Checkpoint, Parked, ParkedEvent, Partition};
 use shared_domain::{CircleId, Sequence, Version};
 
 use crate::project::{Projector, Step, StepError};
-use crate::state::{Build, PartitionState, State};
+use crate::state::{PartitionState, State};
 
 /// How many changes are compared with the log at once.
 const PAGE: u32 = 1_000;
@@ -85,7 +85,6 @@ impl Projector {
                 *state = PartitionState {
                     standing,
                     parked: BTreeMap::new(),
-                    build: Build::Histories,
                 };
                 Ok(true)
             }

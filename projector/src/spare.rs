@@ -8,7 +8,7 @@ use read_model::{
     ChangePosition, Connection, Lease, Partition, Phase, RepairMode, SpareError, Sweep, open_spare,
     partitions, switch,
 };
-use shared_domain::{CircleId, Sequence};
+use shared_domain::CircleId;
 
 use crate::order::{OrderError, Orders};
 use crate::project::{Options, Projector, Step, StepError};
@@ -26,6 +26,8 @@ pub(crate) struct Spare {
     lease: Lease,
     live_connection: Connection,
     pub(crate) projector: Projector,
+    /// How many events are in.
+    events: u64,
     /// Circles that the read models in use show otherwise.
     divergent: BTreeSet<CircleId>,
 }
@@ -111,6 +113,7 @@ impl Spare {
         let lease = Lease::new(spare[0].clone(), holder.to_owned(), place.lease);
         Ok(Self {
             projector: Projector::new(log, spare, connection.layout(), options),
+            events: 0,
             connection,
             live,
             lease,
@@ -119,14 +122,24 @@ impl Spare {
         })
     }
 
-    /// One step of building. Tells how far it is, and whether it is at the end of the log.
-    pub(crate) async fn step(&mut self) -> Result<(Option<Sequence>, bool), SwitchError> {
-        match self.projector.step().await? {
-            Step::Applied { checkpoint, .. } => Ok((Some(checkpoint), false)),
-            Step::Idle { checkpoint } => Ok((Some(checkpoint), self.projector.is_whole())),
-            Step::Finishing | Step::Rewound { .. } => Ok((None, false)),
-            Step::Superseded => Err(SwitchError::Superseded),
-        }
+    /// One step of building. Tells how many events are in, and whether that is all of the log.
+    pub(crate) async fn step(&mut self) -> Result<(u64, bool), SwitchError> {
+        let is_end = match self.projector.step().await? {
+            Step::Filled { events } => {
+                self.events += events as u64;
+                false
+            }
+            Step::Applied { checkpoint, .. } | Step::Rewound { common: checkpoint } => {
+                self.events = checkpoint.get();
+                false
+            }
+            Step::Idle { checkpoint } => {
+                self.events = checkpoint.get();
+                self.projector.is_whole()
+            }
+            Step::Superseded => return Err(SwitchError::Superseded),
+        };
+        Ok((self.events, is_end))
     }
 
     /// Compares the read models in use with these, while only those move on. What differs is
@@ -222,8 +235,8 @@ impl Projector {
         // No reader may be taken back.
         let reached = state.furthest_behind().sequence;
         loop {
-            let (checkpoint, is_end) = spare.step().await?;
-            if is_end && checkpoint.is_some_and(|checkpoint| checkpoint >= reached) {
+            let (events, is_end) = spare.step().await?;
+            if is_end && events >= reached.get() {
                 break;
             }
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use read_model::{Batch, Checkpoint, Parked, ParkedEvent, Phase, Standing};
 use shared_domain::{CircleId, Sequence};
 
+use crate::fill::Fill;
 use crate::fold::{Folded, Known};
 
 /// What the projector knows of the read models.
@@ -14,6 +15,8 @@ pub(crate) struct State {
     pub(crate) holes: BTreeMap<Sequence, Sequence>,
     /// Changes up to here are not kept by a read model that is built.
     pub(crate) entries_after: Sequence,
+    /// The circles that are still to be written into partitions that are built.
+    pub(crate) fill: Option<Fill>,
 }
 
 /// What the projector knows of a partition.
@@ -21,23 +24,14 @@ pub(crate) struct State {
 pub(crate) struct PartitionState {
     pub(crate) standing: Standing,
     pub(crate) parked: BTreeMap<CircleId, ParkedEvent>,
-    /// What of a new read model is still to be made.
-    pub(crate) build: Build,
-}
-
-/// How far the building of a partition is. A build that was interrupted begins with histories
-/// again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Build {
-    /// Only histories are written.
-    Histories,
-    /// Documents and indexes are made of the histories, and this is the cursor.
-    Finishing(String),
-    /// All is written with every event, as in a read model that is in use.
-    Whole,
 }
 
 impl PartitionState {
+    /// Whether it is built and has nothing yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.standing.phase == Phase::Building && self.standing.checkpoint == Checkpoint::EMPTY
+    }
+
     /// The batch that a folded page comes to, and the circles as they are after it.
     pub(crate) fn batch(
         &self,
@@ -48,8 +42,7 @@ impl PartitionState {
     ) -> (Batch, Vec<(CircleId, Known)>) {
         let building = self.standing.phase == Phase::Building;
         let mut batch = Batch {
-            completes: completes && building && self.build == Build::Whole,
-            bare: self.build == Build::Histories,
+            completes: completes && building,
             changes: folded.changes,
             entries: folded.entries,
             parked: folded.parked,
@@ -81,12 +74,6 @@ impl PartitionState {
 }
 
 impl State {
-    /// Whether documents and indexes are being made of histories.
-    pub(crate) fn is_finishing(&self) -> bool {
-        let finishing = |state: &PartitionState| matches!(state.build, Build::Finishing(_));
-        self.partitions.iter().any(finishing)
-    }
-
     /// The checkpoint of the partition that has the furthest to go.
     pub(crate) fn furthest_behind(&self) -> Checkpoint {
         self.partitions

@@ -131,6 +131,20 @@ impl EventStore {
             .collect()
     }
 
+    /// How many events the log has up to `last`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn count(&self, last: Sequence) -> Result<u64, StoreError> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM circle_events WHERE sequence <= ?")
+                .bind(last.get())
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(count.unsigned_abs())
+    }
+
     /// All events of some circles up to a sequence, by circle and version.
     ///
     /// # Errors

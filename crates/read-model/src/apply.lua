@@ -2,16 +2,14 @@
 --
 -- KEYS: 1 checkpoint, 2 building, 3 revision, 4 to 6 the indexes by name, by
 --       capacity and by create time, 7 changes, 8 their floor, 9 parked,
---       10 their count, then document and history of each circle that changes,
---       or its history only, if bare.
+--       10 their count, then document and history of each circle that changes.
 -- ARGV: 1 to 3 checkpoint, building and revision as expected, empty for absent,
 --       4 and 5 checkpoint and building as they shall be, 6 the sequence that
 --       they hold now, 7 channel and 8 message, 9 how many changes are kept,
 --       10 the new floor or empty, 11 how many circles change, 12 how many
---       entries of changes there are, 13 how many circles are parked,
---       14 `bare` to write no documents and indexes, else empty.
+--       entries of changes there are, 13 how many circles are parked.
 --       Then per circle: its version before (0 for none); how many entries of
---       history it gets, and these; then, unless bare, its document; its score
+--       history it gets, and these; its document; its score
 --       by create time, empty where that stays; its members by name and by
 --       capacity before; the same after. Empty: there is none.
 --       Then per entry of changes: its id and the values of its fields.
@@ -32,27 +30,23 @@ redis.call('XLEN', KEYS[7])
 redis.call('HLEN', KEYS[9])
 
 local circles, entries, parked = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
-local bare = ARGV[14] == 'bare'
-local stride = bare and 1 or 2
 local starts, scores = {}, {}
 local unfit = {'unfit'}
-local at = 15
+local at = 14
 for circle = 1, circles do
   starts[circle] = at
-  local fits = redis.pcall('LLEN', KEYS[10 + circle * stride]) == tonumber(ARGV[at])
+  local fits = redis.pcall('LLEN', KEYS[10 + circle * 2]) == tonumber(ARGV[at])
   at = at + 2 + tonumber(ARGV[at + 1])
-  if not bare then
-    local score, before = ARGV[at + 1], ARGV[at + 3]
-    if fits and before ~= '' then
-      local present = redis.call('ZSCORE', KEYS[6], before)
-      fits = present
-      if score == '' then
-        score = present
-      end
+  local score, before = ARGV[at + 1], ARGV[at + 3]
+  if fits and before ~= '' then
+    local present = redis.call('ZSCORE', KEYS[6], before)
+    fits = present
+    if score == '' then
+      score = present
     end
-    scores[circle] = score
-    at = at + 6
   end
+  scores[circle] = score
+  at = at + 6
   if not fits then
     unfit[#unfit + 1] = tostring(circle - 1)
   end
@@ -95,31 +89,28 @@ end
 
 for circle = 1, circles do
   local from = starts[circle]
-  local history = KEYS[10 + circle * stride]
+  local document, history = KEYS[9 + circle * 2], KEYS[10 + circle * 2]
   local after_history = from + 2 + tonumber(ARGV[from + 1])
   for n = from + 2, after_history - 1 do
     redis.call('RPUSH', history, ARGV[n])
   end
-  if not bare then
-    from = after_history
-    local document = KEYS[9 + circle * stride]
-    if ARGV[from] == '' then
-      redis.call('DEL', document)
-    else
-      redis.call('SET', document, ARGV[from])
-    end
-    local name, capacity = ARGV[from + 2], ARGV[from + 3]
-    if capacity ~= '' then
-      redis.call('ZREM', KEYS[4], name)
-      redis.call('ZREM', KEYS[5], capacity)
-      redis.call('ZREM', KEYS[6], capacity)
-    end
-    name, capacity = ARGV[from + 4], ARGV[from + 5]
-    if capacity ~= '' then
-      redis.call('ZADD', KEYS[4], '0', name)
-      redis.call('ZADD', KEYS[5], '0', capacity)
-      redis.call('ZADD', KEYS[6], scores[circle], capacity)
-    end
+  from = after_history
+  if ARGV[from] == '' then
+    redis.call('DEL', document)
+  else
+    redis.call('SET', document, ARGV[from])
+  end
+  local name, capacity = ARGV[from + 2], ARGV[from + 3]
+  if capacity ~= '' then
+    redis.call('ZREM', KEYS[4], name)
+    redis.call('ZREM', KEYS[5], capacity)
+    redis.call('ZREM', KEYS[6], capacity)
+  end
+  name, capacity = ARGV[from + 4], ARGV[from + 5]
+  if capacity ~= '' then
+    redis.call('ZADD', KEYS[4], '0', name)
+    redis.call('ZADD', KEYS[5], '0', capacity)
+    redis.call('ZADD', KEYS[6], scores[circle], capacity)
   end
 end
 

@@ -41,9 +41,6 @@ pub struct Batch {
     pub checkpoint: Checkpoint,
     /// Whether a read model that is built is complete with this step.
     pub completes: bool,
-    /// Whether to write histories only, as [`Partition::finish`](crate::Partition::finish)
-    /// makes the rest of them later. Only for a read model that is built.
-    pub bare: bool,
     /// Where the batch leaves out entries that would soon be dropped: the last
     /// sequence without an entry.
     pub entries_after: Option<Sequence>,
@@ -59,7 +56,6 @@ impl Batch {
             parked: Vec::new(),
             checkpoint,
             completes: false,
-            bare: false,
             entries_after: None,
         }
     }

@@ -21,10 +21,6 @@ use crate::standing::{Outcome, Phase, RepairMode, Repaired, Standing};
 /// How many histories one command looks at.
 const CHUNK: usize = 1_000;
 
-/// How many keys one command looks at to finish a read model: Redis does nothing
-/// else meanwhile.
-const FINISHED_AT_ONCE: i64 = 100;
-
 /// How many changes are kept for watches, unless that is set.
 pub const CHANGES_KEPT: u32 = 100_000;
 
@@ -188,13 +184,10 @@ impl Partition {
         for count in [batch.changes.len(), batch.entries.len(), batch.parked.len()] {
             arguments.push(count_of(count));
         }
-        arguments.push(if batch.bare { "bare" } else { "" }.into());
         for change in &batch.changes {
-            if !batch.bare {
-                keys.push(self.keys.document(change.id).into());
-            }
+            keys.push(self.keys.document(change.id).into());
             keys.push(self.keys.history(change.id).into());
-            push_change(&mut arguments, change, batch.bare);
+            push_change(&mut arguments, change);
         }
         for entry in &batch.entries {
             arguments.push(text(entry.position));
@@ -239,29 +232,42 @@ impl Partition {
         }
     }
 
-    /// Writes documents and indexes of some circles from their histories, if the
-    /// standing is still `expected`. Begins with the cursor `0`; answers with the
-    /// next one, which is `0` at the end, or none where the standing is another
-    /// one. Histories must not change meanwhile.
+    /// Writes all of some circles into a read model that is built and has none of
+    /// them yet, if the standing is still `expected`. Answers whether it was.
     ///
     /// # Errors
     ///
     /// As [`Partition::apply`].
-    pub async fn finish(&self, expected: &Standing, cursor: &str) -> Result<Option<String>, Error> {
-        let mut keys = self.fixed_keys();
-        keys.truncate(6);
+    pub async fn fill(&self, expected: &Standing, circles: &[Repair]) -> Result<bool, Error> {
+        let mut keys: Vec<Key> = [
+            &self.keys.checkpoint,
+            &self.keys.building,
+            &self.keys.revision,
+            &self.keys.by_name,
+            &self.keys.by_capacity,
+            &self.keys.by_create_time,
+            &self.keys.parked,
+            &self.keys.parked_count,
+        ]
+        .map(Key::from)
+        .into();
         let mut arguments: Vec<Value> = marks(Some(expected)).into();
-        arguments.push(cursor.into());
-        arguments.push(FINISHED_AT_ONCE.into());
-        arguments.push(self.keys.documents.as_str().into());
+        arguments.push(count_of(circles.len()));
+        for circle in circles {
+            keys.push(self.keys.document(circle.id).into());
+            keys.push(self.keys.history(circle.id).into());
+            arguments.extend(shown(circle));
+            arguments.push(parked(circle));
+            push_history(&mut arguments, &circle.history);
+        }
         let answer = self
             .scripts
-            .finish
+            .fill
             .call(&self.connection, keys, arguments)
             .await?;
-        match (kind(&answer), answer.get(1).and_then(Option::as_deref)) {
-            (b"finished", Some(cursor)) => Ok(Some(String::from_utf8_lossy(cursor).into_owned())),
-            (b"superseded", _) => Ok(None),
+        match kind(&answer) {
+            b"filled" => Ok(true),
+            b"superseded" => Ok(false),
             _ => Err(unknown_answer(&self.keys.building)),
         }
     }
@@ -289,26 +295,10 @@ impl Partition {
         for repair in repairs {
             keys.push(self.keys.document(repair.id).into());
             keys.push(self.keys.history(repair.id).into());
-            let document = repair.document.as_ref();
-            arguments.extend([
-                text(repair.id),
-                document.map_or_else(none, |document| document.encode().into()),
-                text(repair.created),
-                document.map_or_else(none, |document| keys::by_name_member(document).into()),
-                document.map_or_else(none, |document| keys::by_capacity_member(document).into()),
-                repair.version.map_or_else(none, text),
-                repair
-                    .parked
-                    .as_ref()
-                    .map_or_else(none, |event| event.encode().into()),
-                count_of(repair.history.len()),
-            ]);
-            arguments.extend(
-                repair
-                    .history
-                    .iter()
-                    .map(|entry| Value::from(entry.encode())),
-            );
+            arguments.extend(shown(repair));
+            arguments.push(repair.version.map_or_else(none, text));
+            arguments.push(parked(repair));
+            push_history(&mut arguments, &repair.history);
         }
         let answer = self
             .scripts
@@ -427,18 +417,37 @@ pub(crate) fn marks(standing: Option<&Standing>) -> [Value; 3] {
     }
 }
 
-fn push_change(arguments: &mut Vec<Value>, change: &Change, bare: bool) {
+/// How long a history is, and that.
+fn push_history(arguments: &mut Vec<Value>, history: &[HistoryEntry]) {
+    arguments.push(count_of(history.len()));
+    arguments.extend(history.iter().map(|entry| Value::from(entry.encode())));
+}
+
+/// A circle's id, document, score by create time, and members by name and by
+/// capacity.
+fn shown(circle: &Repair) -> [Value; 5] {
+    let document = circle.document.as_ref();
+    let member = |encode: fn(&Document) -> String| {
+        document.map_or_else(none, |document| encode(document).into())
+    };
+    [
+        text(circle.id),
+        member(Document::encode),
+        text(circle.created),
+        member(keys::by_name_member),
+        member(keys::by_capacity_member),
+    ]
+}
+
+/// The event that parks a circle.
+fn parked(circle: &Repair) -> Value {
+    let event = circle.parked.as_ref();
+    event.map_or_else(none, |event| event.encode().into())
+}
+
+fn push_change(arguments: &mut Vec<Value>, change: &Change) {
     arguments.push(i64::from(change.base.map_or(0, Version::get)).into());
-    arguments.push(count_of(change.history.len()));
-    arguments.extend(
-        change
-            .history
-            .iter()
-            .map(|entry| Value::from(entry.encode())),
-    );
-    if bare {
-        return;
-    }
+    push_history(arguments, &change.history);
     let (before, after) = (change.before.as_ref(), change.after.as_ref());
     let member = |document: Option<&Document>, encode: fn(&Document) -> String| {
         document.map_or_else(none, |document| encode(document).into())

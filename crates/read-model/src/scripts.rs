@@ -6,7 +6,7 @@ use crate::script::Script;
 #[derive(Debug)]
 pub(crate) struct Scripts {
     pub(crate) apply: Script,
-    pub(crate) finish: Script,
+    pub(crate) fill: Script,
     pub(crate) latest: Script,
     pub(crate) repair: Script,
     pub(crate) rewind: Script,
@@ -29,7 +29,7 @@ impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
             apply: script!("expected.lua", "apply.lua"),
-            finish: script!("expected.lua", "finish.lua"),
+            fill: script!("expected.lua", "fill.lua"),
             latest: script!("latest.lua"),
             repair: script!("expected.lua", "members.lua", "repair.lua"),
             rewind: script!("expected.lua", "rewind.lua"),

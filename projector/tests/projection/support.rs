@@ -148,7 +148,8 @@ impl World {
             loop {
                 match projector.step().await.unwrap() {
                     Step::Applied { events, .. } => applied += events,
-                    Step::Superseded | Step::Finishing | Step::Rewound { .. } => {}
+                    Step::Filled { events } => applied += events,
+                    Step::Superseded | Step::Rewound { .. } => {}
                     Step::Idle { checkpoint } => {
                         let head = self.store.head().await.unwrap();
                         if checkpoint == head && !projector.is_building() {
