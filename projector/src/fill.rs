@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use event_store::{EventStore, LogEntry, StoreError};
+use futures_util::future::join_all;
 use read_model::{Batch, ChangeEntry, ChangePosition, Checkpoint, Repair};
 use service_kit::program::chain;
 use shared_domain::{CircleId, Sequence};
@@ -17,8 +18,11 @@ use crate::state::State;
 /// How long after an error of the log circles are read again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// How many circles are read at once.
-const READ_AT_ONCE: u32 = 200;
+/// How many circles are read ahead.
+const READ_AHEAD: u32 = 600;
+
+/// How many of them one statement reads; several are read at the same time.
+const READ_AT_ONCE: usize = 200;
 
 /// How many circles are written in one command: Redis does nothing else meanwhile.
 const WRITTEN_AT_ONCE: usize = 20;
@@ -208,19 +212,49 @@ async fn read_circles(
     until: Sequence,
     entries_after: Sequence,
 ) -> Result<Vec<Filled>, StoreError> {
-    let ids = log.circle_ids(after, READ_AT_ONCE).await?;
+    let ids = log.circle_ids(after, READ_AHEAD).await?;
+    let parts = ids.chunks(READ_AT_ONCE).map(|ids| {
+        let part = read_histories(log.clone(), ids.to_vec(), until, entries_after);
+        AbortOnDropHandle::new(tokio::spawn(part))
+    });
+    let mut circles = Vec::with_capacity(ids.len());
+    for part in join_all(parts).await {
+        match part {
+            Ok(part) => circles.extend(part?),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends; nobody will see an answer.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+    Ok(circles)
+}
+
+async fn read_histories(
+    log: EventStore,
+    ids: Vec<CircleId>,
+    until: Sequence,
+    entries_after: Sequence,
+) -> Result<Vec<Filled>, StoreError> {
     let mut histories: BTreeMap<CircleId, Vec<LogEntry>> =
         ids.iter().map(|id| (*id, Vec::new())).collect();
     for entry in log.histories(&ids, until).await? {
         histories.entry(entry.circle_id).or_default().push(entry);
     }
-    Ok(histories
-        .into_iter()
-        .map(|(id, events)| {
-            let (circle, known) = refold(id, &events);
-            let changes = circle.history.iter().zip(&events);
-            let changes = changes.filter(|(entry, _)| entry.sequence > entries_after);
-            let changes = changes.map(|(entry, event)| ChangeEntry {
+    let circles = histories.into_iter();
+    Ok(circles
+        .map(|(id, events)| Filled::fold(id, &events, entries_after))
+        .collect())
+}
+
+impl Filled {
+    fn fold(id: CircleId, events: &[LogEntry], entries_after: Sequence) -> Self {
+        let (circle, known) = refold(id, events);
+        let history = circle.history.iter().zip(events);
+        let changes = history
+            .filter(|(entry, _)| entry.sequence > entries_after)
+            .map(|(entry, event)| ChangeEntry {
                 position: ChangePosition::of(entry.sequence),
                 kind: Some(entry.kind),
                 circle_id: id,
@@ -228,12 +262,11 @@ async fn read_circles(
                 event_id: Some(event.id),
                 document: entry.document(id),
             });
-            Filled {
-                id,
-                changes: changes.collect(),
-                circle,
-                known,
-            }
-        })
-        .collect())
+        Self {
+            id,
+            changes: changes.collect(),
+            circle,
+            known,
+        }
+    }
 }
