@@ -25,10 +25,10 @@ const READ_AHEAD: u32 = 600;
 const READ_AT_ONCE: usize = 200;
 
 /// How many circles are written in one command: Redis does nothing else meanwhile.
-const WRITTEN_AT_ONCE: usize = 20;
+const WRITTEN_AT_ONCE: usize = 12;
 
 /// How many changes are told in one command.
-const TOLD_AT_ONCE: usize = 200;
+const TOLD_AT_ONCE: usize = 100;
 
 /// How far a fill is.
 #[derive(Debug)]

@@ -33,6 +33,14 @@ pub fn decode(event_type: &str, payload: &str) -> Result<CircleEvent, PayloadErr
     let form = form(event_type).ok_or_else(|| PayloadError::UnknownEventType {
         event_type: event_type.to_owned(),
     })?;
+    // Nearly all payloads are of the present schema and are read at once. One that is not goes the
+    // long way, which also tells what is wrong with it.
+    if form.schema == FIRST
+        && let Ok(stored) = serde_json::from_str::<Stored>(payload)
+        && stored.tag() == form.tag
+    {
+        return event(stored);
+    }
     let mut fields: Map<String, Value> = serde_json::from_str(payload)?;
     if let Some(Value::String(found)) = fields.get("type")
         && found != form.tag
@@ -43,11 +51,15 @@ pub fn decode(event_type: &str, payload: &str) -> Result<CircleEvent, PayloadErr
         });
     }
     let written = match fields.remove("schema") {
-        None => 1,
+        None => FIRST,
         Some(number) => u32::deserialize(number)?,
     };
     let fields = upcast(&form, written, fields)?;
-    match Stored::deserialize(Value::Object(fields))?.into() {
+    event(Stored::deserialize(Value::Object(fields))?)
+}
+
+fn event(stored: Stored) -> Result<CircleEvent, PayloadError> {
+    match stored.into() {
         CircleEvent::CircleUpdated {
             name: None,
             capacity: None,
@@ -55,6 +67,9 @@ pub fn decode(event_type: &str, payload: &str) -> Result<CircleEvent, PayloadErr
         event => Ok(event),
     }
 }
+
+/// The schema of payloads that carry no number.
+const FIRST: u32 = 1;
 
 /// How the payloads of one event type are written now.
 struct Form {
@@ -116,6 +131,17 @@ enum Stored {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<DeletionReason>,
     },
+}
+
+impl Stored {
+    /// What `"type"` says.
+    const fn tag(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "circle_created",
+            Self::Updated { .. } => "circle_updated",
+            Self::Deleted { .. } => "circle_deleted",
+        }
+    }
 }
 
 impl From<CircleEvent> for Stored {

@@ -13,8 +13,8 @@ use crate::error::{Error, SetupError};
 use crate::projection::{Partition, text, unknown_answer};
 use crate::standing::Standing;
 
-/// How many changes are looked at, or told, at once.
-const PAGE: u32 = 1_000;
+/// How many changes are looked at, or told, at once: Redis does nothing else meanwhile.
+const PAGE: u32 = 100;
 
 /// Why no read models can be built beside the others.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

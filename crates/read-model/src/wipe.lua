@@ -42,7 +42,7 @@ local kept = {}
 for n = 7, #ARGV do
   kept[ARGV[n]] = true
 end
-local found = redis.call('SCAN', ARGV[3], 'MATCH', ARGV[4], 'COUNT', 1000)
+local found = redis.call('SCAN', ARGV[3], 'MATCH', ARGV[4], 'COUNT', 100)
 for _, key in ipairs(found[2]) do
   local ours = string.sub(key, 1, #ARGV[5]) == ARGV[5] or string.sub(key, 1, #ARGV[6]) == ARGV[6]
   if ours and not kept[key] then
