@@ -1,7 +1,7 @@
 //! New read models beside those in use, and the switch to them.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use event_store::EventStore;
 use read_model::{
@@ -17,7 +17,7 @@ use crate::project::{Options, Projector, Step, StepError};
 const BATCH: u32 = 100;
 
 /// How many circles are compared at once.
-const COMPARED: usize = 10;
+const COMPARED: usize = 20;
 
 /// Read models in the spare database.
 pub(crate) struct Spare {
@@ -153,7 +153,6 @@ impl Spare {
                 let found = spare.scan(&cursor).await?;
                 difference.circles += found.histories.len() as u64;
                 for ids in found.histories.chunks(COMPARED) {
-                    let begun = Instant::now();
                     let (one, other) = (live.digests(ids).await?, spare.digests(ids).await?);
                     let suspects = ids
                         .iter()
@@ -161,8 +160,6 @@ impl Spare {
                         .filter(|(_, (one, other))| one != other)
                         .map(|(id, _)| *id);
                     Self::ask(orders, suspects.collect(), &mut difference).await?;
-                    // Nobody waits for this, but queries do for Redis.
-                    tokio::time::sleep(begun.elapsed() / 2).await;
                 }
                 if found.next == "0" {
                     break;

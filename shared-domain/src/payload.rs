@@ -36,6 +36,7 @@ pub fn decode(event_type: &str, payload: &str) -> Result<CircleEvent, PayloadErr
     // Nearly all payloads are of the present schema and are read at once. One that is not goes the
     // long way, which also tells what is wrong with it.
     if form.schema == FIRST
+        && payload.starts_with('{')
         && let Ok(stored) = serde_json::from_str::<Stored>(payload)
         && stored.tag() == form.tag
     {

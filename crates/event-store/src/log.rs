@@ -160,10 +160,12 @@ impl EventStore {
             .bind(until.get())
             .fetch_all(&self.pool)
             .await?;
-        Ok(rows
+        let mut entries: Vec<LogEntry> = rows
             .into_iter()
             .map(EventRow::into_entry)
-            .collect::<Result<_, _>>()?)
+            .collect::<Result<_, _>>()?;
+        entries.sort_unstable_by_key(|entry| (entry.circle_id, entry.version));
+        Ok(entries)
     }
 
     /// The circles that the log knows, up to `limit` of them behind `after`, by id. A circle
@@ -222,7 +224,7 @@ const READ_FROM: &str = "\
            CAST(payload AS CHAR) AS payload, CAST(metadata AS CHAR) AS metadata, occurred_at \
     FROM circle_events WHERE sequence >= ? ORDER BY sequence LIMIT ?";
 
-/// In the order of the index, so that nothing is sorted.
+/// In no order: the database would sort whole rows.
 const HISTORIES: &str = "\
     SELECT e.sequence, e.id, e.circle_id, e.version, e.event_type, \
            CAST(e.payload AS CHAR) AS payload, CAST(e.metadata AS CHAR) AS metadata, e.occurred_at \
@@ -230,7 +232,7 @@ const HISTORIES: &str = "\
              circle_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$' \
          )) AS item \
     JOIN circle_events e ON e.circle_id = item.circle_id \
-    WHERE e.sequence <= ? ORDER BY e.circle_id, e.version";
+    WHERE e.sequence <= ?";
 
 const KNOWN: &str = "\
     SELECT DISTINCT e.circle_id \
