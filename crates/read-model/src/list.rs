@@ -13,7 +13,7 @@ use crate::position::{Place, Position};
 
 /// How many circles one page looks at in each partition, if it is not to have
 /// more, so that a filter that few circles meet can't keep Redis busy for long.
-pub const SCAN_LIMIT: u32 = 200;
+pub const SCAN_LIMIT: u32 = 150;
 
 /// Sorts behind everything that continues a text with the same beginning: no
 /// UTF-8 has this byte.
