@@ -180,7 +180,7 @@ async fn a_flushed_redis_is_built_again(engine: Engine) {
 
 async fn what_is_built_serves_no_query_before_it_is_whole(engine: Engine) {
     let world = World::create(engine).await;
-    for n in 0..450 {
+    for n in 0..50 {
         world.create_circle(&format!("circle {n}")).await;
     }
     let mut projector = world.projector(10);
@@ -194,7 +194,8 @@ async fn what_is_built_serves_no_query_before_it_is_whole(engine: Engine) {
         }
         assert!(checkpoint().is_empty(), "after {steps} steps");
     }
-    assert!(steps > 3, "it was built in {steps} steps");
+    // Circles, changes, and then the end of the log.
+    assert!(steps >= 3, "it was built in {steps} steps");
     world.assert_consistent().await;
 }
 
