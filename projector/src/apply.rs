@@ -12,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::fold::{Folded, Known, fold};
 use crate::project::{Projector, Step, StepError};
 use crate::state::{PartitionState, State};
+use crate::task;
 
 /// How often a page is folded anew because circles in it had to be mended.
 const ATTEMPTS: usize = 4;
@@ -48,7 +49,7 @@ impl InFlight {
     ) {
         let (tell, told) = oneshot::channel();
         let before = self.last.replace(told);
-        let task = tokio::spawn(async move {
+        let task = task::begin(async move {
             if let Some(before) = before
                 && before.await.is_err()
             {
@@ -62,7 +63,7 @@ impl InFlight {
             Ok(written)
         });
         self.pages.push_back(Flight {
-            task: AbortOnDropHandle::new(task),
+            task,
             events,
             until,
         });
@@ -188,14 +189,7 @@ impl Projector {
         let Some(flight) = self.in_flight.pages.pop_front() else {
             return Ok(true);
         };
-        let settled = match flight.task.await {
-            Ok(settled) => settled,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends.
-                Err(_) => Ok(false),
-            },
-        };
+        let settled = task::end(flight.task).await;
         match settled {
             Ok(true) => {
                 self.written += flight.events;

@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::fold::{Known, refold};
 use crate::project::{Projector, Step, StepError};
 use crate::state::State;
+use crate::task;
 
 /// How long after an error of the log circles are read again.
 const RETRY: Duration = Duration::from_millis(200);
@@ -81,7 +82,7 @@ impl Projector {
         entries_after: Sequence,
     ) -> AbortOnDropHandle<Result<Vec<Filled>, StoreError>> {
         let log = self.log.clone();
-        AbortOnDropHandle::new(tokio::spawn(read_circles(log, after, until, entries_after)))
+        task::begin(read_circles(log, after, until, entries_after))
     }
 
     /// Writes the circles that were read, while the next ones are. After the last one, the
@@ -93,9 +94,9 @@ impl Projector {
             after,
             ahead,
         } = fill;
-        let circles = match ahead.await {
-            Ok(Ok(circles)) => circles,
-            Ok(Err(error)) if error.is_transient() => {
+        let circles = match task::end(ahead).await {
+            Ok(circles) => circles,
+            Err(error) if error.is_transient() => {
                 // All that is written would be lost by beginning anew.
                 tracing::warn!(error = %chain(&error), "trying again");
                 tokio::time::sleep(RETRY).await;
@@ -108,12 +109,7 @@ impl Projector {
                 });
                 return Ok(Step::Filled { events: 0 });
             }
-            Ok(Err(error)) => return Err(error.into()),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends.
-                Err(_) => return Ok(Step::Superseded),
-            },
+            Err(error) => return Err(error.into()),
         };
         let Some(last) = circles.last() else {
             return self.end_fill(state, until, kept).await;
@@ -132,7 +128,9 @@ impl Projector {
             let n = self.layout.partition_of(id);
             let partition = &mut state.partitions[n];
             events += circle.history.len();
-            if !partition.is_empty() || (circle.version.is_none() && circle.parked.is_none()) {
+            if !partition.standing.is_empty()
+                || (circle.version.is_none() && circle.parked.is_none())
+            {
                 continue;
             }
             match &circle.parked {
@@ -174,7 +172,7 @@ impl Projector {
             .zip(&mut state.partitions)
             .enumerate()
         {
-            if !state.is_empty() {
+            if !state.standing.is_empty() {
                 continue;
             }
             let here = |change: &&ChangeEntry| self.layout.partition_of(change.circle_id) == n;
@@ -202,7 +200,7 @@ impl Projector {
 fn missing(holes: &BTreeMap<Sequence, Sequence>, head: Sequence) -> u64 {
     let holes = holes.iter().filter(|(_, next)| **next <= head);
     holes
-        .map(|(after, next)| next.get() - after.get() - 1)
+        .map(|(after, next)| next.get().saturating_sub(after.next().get()))
         .sum()
 }
 
@@ -215,18 +213,11 @@ async fn read_circles(
     let ids = log.circle_ids(after, READ_AHEAD).await?;
     let parts = ids.chunks(READ_AT_ONCE).map(|ids| {
         let part = read_histories(log.clone(), ids.to_vec(), until, entries_after);
-        AbortOnDropHandle::new(tokio::spawn(part))
+        task::begin(part)
     });
     let mut circles = Vec::with_capacity(ids.len());
-    for part in join_all(parts).await {
-        match part {
-            Ok(part) => circles.extend(part?),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends; nobody will see an answer.
-                Err(_) => std::future::pending().await,
-            },
-        }
+    for part in join_all(parts.map(task::end)).await {
+        circles.extend(part?);
     }
     Ok(circles)
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use read_model::{Checkpoint, Partition, Phase, Standing};
+use read_model::{Checkpoint, Partition, Standing};
 use shared_domain::{CircleId, EventId, Sequence};
 
 use crate::project::{Projector, Step, StepError};
@@ -27,10 +27,7 @@ impl Projector {
                 // There may be remains of another one who began to fill it. Whoever begins
                 // fences all who began before.
                 None => self.begin(partition, None).await?,
-                Some(standing)
-                    if standing.phase == Phase::Building
-                        && standing.checkpoint == Checkpoint::EMPTY =>
-                {
+                Some(standing) if standing.is_empty() => {
                     self.begin(partition, Some(&standing)).await?
                 }
                 Some(standing) => Some(standing),
@@ -38,9 +35,7 @@ impl Projector {
             let Some(standing) = standing else {
                 return Ok(None);
             };
-            self.counts.builds += u64::from(
-                standing.checkpoint == Checkpoint::EMPTY && standing.phase == Phase::Building,
-            );
+            self.counts.builds += u64::from(standing.is_empty());
             found.push(PartitionState {
                 standing,
                 parked: partition.parked().await?,
@@ -72,7 +67,8 @@ impl Projector {
                 return Ok(None);
             }
         }
-        if state.partitions.iter().any(PartitionState::is_empty) {
+        let mut standings = state.partitions.iter().map(|partition| partition.standing);
+        if standings.any(|standing| standing.is_empty()) {
             state.fill = self.begin_fill(&state).await?;
         }
         Ok(Some(state))

@@ -25,6 +25,7 @@ mod rewind;
 mod spare;
 mod start;
 mod state;
+mod task;
 
 pub use project::{Counts, Options, Projector, Step, StepError};
 pub use start::{RunError, run};

@@ -7,6 +7,8 @@ use read_model::Checkpoint;
 use shared_domain::Sequence;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::task;
+
 /// How many events are read at once while there is a backlog: a question takes MySQL about as long
 /// for few as for many.
 const READ_AHEAD: u32 = 2_000;
@@ -103,23 +105,15 @@ impl Reading {
         limit: u32,
         holes: BTreeMap<Sequence, Sequence>,
     ) -> Self {
-        let task = tokio::spawn(read(log, from, limit, holes));
         Self {
             limit,
-            task: AbortOnDropHandle::new(task),
+            task: task::begin(read(log, from, limit, holes)),
         }
     }
 
     /// Waits for it.
     async fn page(self) -> Result<Page, StoreError> {
-        match self.task.await {
-            Ok(page) => page,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends; nobody will see an answer.
-                Err(_) => std::future::pending().await,
-            },
-        }
+        task::end(self.task).await
     }
 }
 

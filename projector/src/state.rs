@@ -27,11 +27,6 @@ pub(crate) struct PartitionState {
 }
 
 impl PartitionState {
-    /// Whether it is built and has nothing yet.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.standing.phase == Phase::Building && self.standing.checkpoint == Checkpoint::EMPTY
-    }
-
     /// The batch that a folded page comes to, and the circles as they are after it.
     pub(crate) fn batch(
         &self,

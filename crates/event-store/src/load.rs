@@ -42,21 +42,6 @@ impl EventStore {
         self.fold(id, Some(version)).await
     }
 
-    /// Where the creation of a circle stands in the log, if it was created.
-    ///
-    /// # Errors
-    ///
-    /// As [`EventStore::load`].
-    pub async fn creation(&self, id: CircleId) -> Result<Option<Sequence>, StoreError> {
-        let sequence: Option<u64> = sqlx::query_scalar(
-            "SELECT sequence FROM circle_events WHERE circle_id = ? AND version = 1",
-        )
-        .bind(id.to_string())
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(sequence.map(Sequence::new))
-    }
-
     async fn fold(&self, id: CircleId, until: Option<Version>) -> Result<StoredCircle, StoreError> {
         let mut stored = self
             .snapshot(id)

@@ -427,15 +427,12 @@ fn push_history(arguments: &mut Vec<Value>, history: &[HistoryEntry]) {
 /// capacity.
 fn shown(circle: &Repair) -> [Value; 5] {
     let document = circle.document.as_ref();
-    let member = |encode: fn(&Document) -> String| {
-        document.map_or_else(none, |document| encode(document).into())
-    };
     [
         text(circle.id),
-        member(Document::encode),
+        encoded(document, Document::encode),
         text(circle.created),
-        member(keys::by_name_member),
-        member(keys::by_capacity_member),
+        encoded(document, keys::by_name_member),
+        encoded(document, keys::by_capacity_member),
     ]
 }
 
@@ -449,17 +446,18 @@ fn push_change(arguments: &mut Vec<Value>, change: &Change) {
     arguments.push(i64::from(change.base.map_or(0, Version::get)).into());
     push_history(arguments, &change.history);
     let (before, after) = (change.before.as_ref(), change.after.as_ref());
-    let member = |document: Option<&Document>, encode: fn(&Document) -> String| {
-        document.map_or_else(none, |document| encode(document).into())
-    };
     arguments.extend([
-        after.map_or_else(none, |document| document.encode().into()),
+        encoded(after, Document::encode),
         change.created.map_or_else(none, text),
-        member(before, keys::by_name_member),
-        member(before, keys::by_capacity_member),
-        member(after, keys::by_name_member),
-        member(after, keys::by_capacity_member),
+        encoded(before, keys::by_name_member),
+        encoded(before, keys::by_capacity_member),
+        encoded(after, keys::by_name_member),
+        encoded(after, keys::by_capacity_member),
     ]);
+}
+
+fn encoded(document: Option<&Document>, encode: fn(&Document) -> String) -> Value {
+    document.map_or_else(none, |document| encode(document).into())
 }
 
 fn none() -> Value {

@@ -27,6 +27,12 @@ pub enum Phase {
 }
 
 impl Standing {
+    /// Whether it is built and has nothing of the log yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.phase == Phase::Building && self.checkpoint == Checkpoint::EMPTY
+    }
+
     /// The standing once a batch is applied.
     #[must_use]
     pub fn after(&self, batch: &Batch) -> Self {
