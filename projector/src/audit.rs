@@ -8,10 +8,13 @@ use read_model::{Partition, RepairMode, Sweep};
 use service_kit::program::chain;
 use shared_domain::CircleId;
 
-use crate::mend::AT_ONCE;
 use crate::order::{OrderError, Orders};
 use crate::progress::{Latest, State};
 use crate::project::StepError;
+
+/// How many circles are compared at once: Redis answers no query meanwhile, and the read models get
+/// no event.
+const AT_ONCE: usize = 20;
 
 /// What an audit found, so far or in a part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use event_store::{EventStore, LogEntry, StoreError};
-use futures_util::future::join_all;
 use read_model::{Batch, ChangeEntry, ChangePosition, Checkpoint, Repair};
 use service_kit::program::chain;
 use shared_domain::{CircleId, Sequence};
@@ -19,14 +18,12 @@ use crate::task;
 /// How long after an error of the log circles are read again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// How many circles are read ahead.
-const READ_AHEAD: u32 = 600;
-
-/// How many of them one statement reads; several are read at the same time.
-const READ_AT_ONCE: usize = 200;
+/// How many circles one statement reads, while those before are written. Several statements at the
+/// same time, or more circles, would take the processor from queries for longer at a stretch.
+const READ_AHEAD: u32 = 300;
 
 /// How many circles are written in one command: Redis does nothing else meanwhile.
-const WRITTEN_AT_ONCE: usize = 12;
+const WRITTEN_AT_ONCE: usize = 10;
 
 /// How many changes are told in one command.
 const TOLD_AT_ONCE: usize = 100;
@@ -211,23 +208,6 @@ async fn read_circles(
     entries_after: Sequence,
 ) -> Result<Vec<Filled>, StoreError> {
     let ids = log.circle_ids(after, READ_AHEAD).await?;
-    let parts = ids.chunks(READ_AT_ONCE).map(|ids| {
-        let part = read_histories(log.clone(), ids.to_vec(), until, entries_after);
-        task::begin(part)
-    });
-    let mut circles = Vec::with_capacity(ids.len());
-    for part in join_all(parts.map(task::end)).await {
-        circles.extend(part?);
-    }
-    Ok(circles)
-}
-
-async fn read_histories(
-    log: EventStore,
-    ids: Vec<CircleId>,
-    until: Sequence,
-    entries_after: Sequence,
-) -> Result<Vec<Filled>, StoreError> {
     let mut histories: BTreeMap<CircleId, Vec<LogEntry>> =
         ids.iter().map(|id| (*id, Vec::new())).collect();
     for entry in log.histories(&ids, until).await? {

@@ -11,7 +11,7 @@ use crate::project::{Projector, StepError};
 use crate::state::{PartitionState, State};
 
 /// How many circles are folded and compared at once: the read models get no event meanwhile.
-pub(crate) const AT_ONCE: usize = 100;
+const AT_ONCE: usize = 100;
 
 /// What is wrong with circles, as they were compared with the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,10 @@ use crate::task;
 /// for few as for many.
 const READ_AHEAD: u32 = 2_000;
 
+/// How many events are applied at once: while Redis writes some, the next ones are folded, and
+/// the first of many are to be seen before the last.
+const PIECE: usize = 100;
+
 /// What the log has behind a checkpoint.
 #[derive(Debug)]
 pub(crate) enum Page {
@@ -79,7 +83,7 @@ impl Pages {
             }
             self.ready = entries.into();
         }
-        let count = self.ready.len().min(limit as usize);
+        let count = self.ready.len().min(limit as usize).min(PIECE);
         let page: Vec<LogEntry> = self.ready.drain(..count).collect();
         if let Some(last) = page.last() {
             self.place = Checkpoint::at(last.sequence, last.id);

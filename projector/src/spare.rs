@@ -17,7 +17,7 @@ use crate::project::{Options, Projector, Step, StepError};
 const BATCH: u32 = 100;
 
 /// How many circles are compared at once.
-const COMPARED: usize = 20;
+const COMPARED: usize = 10;
 
 /// Read models in the spare database.
 pub(crate) struct Spare {

@@ -30,14 +30,31 @@ redis.call('XLEN', KEYS[7])
 redis.call('HLEN', KEYS[9])
 
 local circles, entries, parked = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
-local starts, scores = {}, {}
-local unfit = {'unfit'}
+
+-- New circles have no history; whether all of them fit is one question.
+local starts, new = {}, {}
 local at = 14
 for circle = 1, circles do
   starts[circle] = at
-  local fits = redis.pcall('LLEN', KEYS[10 + circle * 2]) == tonumber(ARGV[at])
-  at = at + 2 + tonumber(ARGV[at + 1])
-  local score, before = ARGV[at + 1], ARGV[at + 3]
+  if ARGV[at] == '0' then
+    new[#new + 1] = KEYS[10 + circle * 2]
+  end
+  at = at + 8 + tonumber(ARGV[at + 1])
+end
+local found = 0
+in_parts(new, function(...)
+  found = found + redis.call('EXISTS', ...)
+end)
+
+local scores, unfit = {}, {'unfit'}
+for circle = 1, circles do
+  local from = starts[circle]
+  local version, after_history = ARGV[from], from + 2 + tonumber(ARGV[from + 1])
+  local fits = true
+  if version ~= '0' or found > 0 then
+    fits = redis.pcall('LLEN', KEYS[10 + circle * 2]) == tonumber(version)
+  end
+  local score, before = ARGV[after_history + 1], ARGV[after_history + 3]
   if fits and before ~= '' then
     local present = redis.call('ZSCORE', KEYS[6], before)
     fits = present
@@ -46,7 +63,6 @@ for circle = 1, circles do
     end
   end
   scores[circle] = score
-  at = at + 6
   if not fits then
     unfit[#unfit + 1] = tostring(circle - 1)
   end
@@ -87,6 +103,9 @@ if entries > 0 and redis.call('XLEN', KEYS[7]) > kept + math.floor(kept / 16) th
   end
 end
 
+local documents, removed = {}, {}
+local no_names, no_capacities = {}, {}
+local names, capacities, times = {}, {}, {}
 for circle = 1, circles do
   local from = starts[circle]
   local document, history = KEYS[9 + circle * 2], KEYS[10 + circle * 2]
@@ -96,23 +115,33 @@ for circle = 1, circles do
   end
   from = after_history
   if ARGV[from] == '' then
-    redis.call('DEL', document)
+    removed[#removed + 1] = document
   else
-    redis.call('SET', document, ARGV[from])
+    local n = #documents
+    documents[n + 1], documents[n + 2] = document, ARGV[from]
   end
-  local name, capacity = ARGV[from + 2], ARGV[from + 3]
-  if capacity ~= '' then
-    redis.call('ZREM', KEYS[4], name)
-    redis.call('ZREM', KEYS[5], capacity)
-    redis.call('ZREM', KEYS[6], capacity)
+  if ARGV[from + 3] ~= '' then
+    local n = #no_names + 1
+    no_names[n], no_capacities[n] = ARGV[from + 2], ARGV[from + 3]
   end
-  name, capacity = ARGV[from + 4], ARGV[from + 5]
+  local name, capacity = ARGV[from + 4], ARGV[from + 5]
   if capacity ~= '' then
-    redis.call('ZADD', KEYS[4], '0', name)
-    redis.call('ZADD', KEYS[5], '0', capacity)
-    redis.call('ZADD', KEYS[6], scores[circle], capacity)
+    local n = #names
+    names[n + 1], names[n + 2] = '0', name
+    capacities[n + 1], capacities[n + 2] = '0', capacity
+    times[n + 1], times[n + 2] = scores[circle], capacity
   end
 end
+in_parts(removed, function(...) redis.call('DEL', ...) end)
+in_parts(documents, function(...) redis.call('MSET', ...) end)
+in_parts(no_names, function(...) redis.call('ZREM', KEYS[4], ...) end)
+in_parts(no_capacities, function(...)
+  redis.call('ZREM', KEYS[5], ...)
+  redis.call('ZREM', KEYS[6], ...)
+end)
+in_parts(names, function(...) redis.call('ZADD', KEYS[4], ...) end)
+in_parts(capacities, function(...) redis.call('ZADD', KEYS[5], ...) end)
+in_parts(times, function(...) redis.call('ZADD', KEYS[6], ...) end)
 
 for _ = 1, parked do
   redis.call('HSET', KEYS[9], ARGV[at], ARGV[at + 1])

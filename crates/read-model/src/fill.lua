@@ -10,13 +10,11 @@
 --       that parks it; how long its history is, and that. Empty: there is none.
 -- Answers 'filled', or 'superseded', and then nothing is written.
 
--- What unpack takes is bounded.
-local CHUNK = 1000
-
 if not is_as_expected() then
   return {'superseded'}
 end
 local at = 5
+local documents, names, capacities, times = {}, {}, {}, {}
 for circle = 1, tonumber(ARGV[4]) do
   local document, history = KEYS[7 + circle * 2], KEYS[8 + circle * 2]
   local first = at + 7
@@ -24,18 +22,23 @@ for circle = 1, tonumber(ARGV[4]) do
   if redis.call('LLEN', history) > 0 then
     redis.call('DEL', history)
   end
-  for from = first, at - 1, CHUNK do
-    redis.call('RPUSH', history, unpack(ARGV, from, math.min(from + CHUNK, at) - 1))
+  for from = first, at - 1, PART do
+    redis.call('RPUSH', history, unpack(ARGV, from, math.min(from + PART, at) - 1))
   end
   if ARGV[first - 6] ~= '' then
-    redis.call('SET', document, ARGV[first - 6])
-    redis.call('ZADD', KEYS[4], '0', ARGV[first - 4])
-    redis.call('ZADD', KEYS[5], '0', ARGV[first - 3])
-    redis.call('ZADD', KEYS[6], ARGV[first - 5], ARGV[first - 3])
+    local n = #documents
+    documents[n + 1], documents[n + 2] = document, ARGV[first - 6]
+    names[n + 1], names[n + 2] = '0', ARGV[first - 4]
+    capacities[n + 1], capacities[n + 2] = '0', ARGV[first - 3]
+    times[n + 1], times[n + 2] = ARGV[first - 5], ARGV[first - 3]
   end
   if ARGV[first - 2] ~= '' then
     redis.call('HSET', KEYS[7], ARGV[first - 7], ARGV[first - 2])
     redis.call('SET', KEYS[8], redis.call('HLEN', KEYS[7]))
   end
 end
+in_parts(documents, function(...) redis.call('MSET', ...) end)
+in_parts(names, function(...) redis.call('ZADD', KEYS[4], ...) end)
+in_parts(capacities, function(...) redis.call('ZADD', KEYS[5], ...) end)
+in_parts(times, function(...) redis.call('ZADD', KEYS[6], ...) end)
 return {'filled'}

@@ -11,7 +11,7 @@ use crate::projection::{Partition, count_of, number, unknown_answer};
 use crate::standing::RepairMode;
 
 /// How many entries of an index are looked at in one command.
-const SWEPT_AT_ONCE: i64 = 200;
+const SWEPT_AT_ONCE: i64 = 50;
 
 /// Where a sweep through the indexes is.
 #[derive(Clone, Debug, PartialEq, Eq)]

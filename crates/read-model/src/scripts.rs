@@ -28,8 +28,8 @@ macro_rules! script {
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            apply: script!("expected.lua", "apply.lua"),
-            fill: script!("expected.lua", "fill.lua"),
+            apply: script!("expected.lua", "parts.lua", "apply.lua"),
+            fill: script!("expected.lua", "parts.lua", "fill.lua"),
             latest: script!("latest.lua"),
             repair: script!("expected.lua", "members.lua", "repair.lua"),
             rewind: script!("expected.lua", "rewind.lua"),
