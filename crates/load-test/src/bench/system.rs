@@ -150,18 +150,20 @@ impl Whole {
             };
             let half = (peak / 2.0) as u32;
             let create = Workload::Create;
-            let [commands, lag] = lag::measure(
-                name,
-                &self.targets,
-                &create,
-                half,
-                self.span,
-                &self.processes,
-            )
-            .await?;
-            println!("{}\n{}", table::row(&commands), table::row(&lag));
-            found.extend([commands, lag]);
-            self.settle().await?;
+            for _ in 0..arguments.rounds {
+                let [commands, lag] = lag::measure(
+                    name,
+                    &self.targets,
+                    &create,
+                    half,
+                    self.span,
+                    &self.processes,
+                )
+                .await?;
+                println!("{}\n{}", table::row(&commands), table::row(&lag));
+                found.extend([commands, lag]);
+                self.settle().await?;
+            }
         }
         Ok(())
     }

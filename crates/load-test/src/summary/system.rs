@@ -3,7 +3,7 @@
 use super::{Report, cpu, of, spread};
 use crate::lag;
 use crate::measure::{Load, Measurement};
-use crate::results::rounds;
+use crate::results::{median, rounds};
 
 impl Report<'_> {
     pub(super) fn system(&mut self) {
@@ -29,37 +29,60 @@ impl Report<'_> {
 
     fn lag(&mut self) {
         let results = self.results;
-        for one in rounds(&results.system, lag::OF_ALL, |_| true) {
-            let (p50, p99) = (one.record.latency.p50, one.record.latency.p99);
+        if let Some(lag) = Lag::of(&rounds(&results.system, lag::OF_ALL, |_| true)) {
             self.line(
-                format!("{}, half of the peak", visible(one)),
+                format!("{}, half of the peak", lag.what()),
                 "p50 under 5 ms, p99 under 25 ms",
-                lag_of(one),
-                p50 < 5.0 && p99 < 25.0 && one.record.failed() == 0,
+                lag.figures(),
+                lag.p50 < 5.0 && lag.p99 < 25.0 && lag.failed == 0,
             );
         }
-        for one in rounds(&results.system, lag::OF_COMMANDS, |_| true) {
-            let what = format!(
-                "{}, half of the peak of the command side alone",
-                visible(one)
-            );
-            self.note(what, lag_of(one));
+        if let Some(lag) = Lag::of(&rounds(&results.system, lag::OF_COMMANDS, |_| true)) {
+            let what = format!("{}, half of the peak of the command side alone", lag.what());
+            self.note(what, lag.figures());
         }
     }
 }
 
-fn visible(lag: &Measurement) -> String {
-    let rate = match lag.load {
-        Load::PerSecond(rate) => rate,
-        Load::InFlight(_) => 0,
-    };
-    format!("from a command's answer to its visibility, at {rate} commands/s")
+/// The medians of some rounds.
+struct Lag {
+    rate: u32,
+    rounds: usize,
+    probes: u64,
+    failed: u64,
+    p50: f64,
+    p99: f64,
 }
 
-fn lag_of(lag: &Measurement) -> String {
-    let (probes, latency) = (lag.record.calls, &lag.record.latency);
-    format!(
-        "p50 {:.2} ms, p99 {:.2} ms; {probes} probes",
-        latency.p50, latency.p99
-    )
+impl Lag {
+    fn of(rounds: &[&Measurement]) -> Option<Self> {
+        let Load::PerSecond(rate) = rounds.first()?.load else {
+            return None;
+        };
+        let all = |figure: fn(&Measurement) -> f64| rounds.iter().map(|one| figure(one)).collect();
+        Some(Self {
+            rate,
+            rounds: rounds.len(),
+            probes: rounds.iter().map(|one| one.record.calls).sum(),
+            failed: rounds.iter().map(|one| one.record.failed()).sum(),
+            p50: median(all(|one| one.record.latency.p50))?,
+            p99: median(all(|one| one.record.latency.p99))?,
+        })
+    }
+
+    fn what(&self) -> String {
+        let rate = self.rate;
+        format!("from a command's answer to its visibility, at {rate} commands/s")
+    }
+
+    fn figures(&self) -> String {
+        let Self {
+            rounds,
+            probes,
+            p50,
+            p99,
+            ..
+        } = self;
+        format!("p50 {p50:.2} ms, p99 {p99:.2} ms, medians of {rounds} rounds; {probes} probes")
+    }
 }
