@@ -1,6 +1,7 @@
 //! What a command does, from its values to what is answered.
 
 use event_store::{EventStore, Fresh, Outcome, StoreError, Submission, SubmitError, Writer};
+use service_kit::deadline::Deadline;
 use shared_domain::{
     Circle, CircleId, Command, EventId, Metadata, RecordedEvent, Refusal, Sequence, Version, decide,
 };
@@ -16,6 +17,8 @@ pub(crate) struct Order {
     pub(crate) event_id: EventId,
     /// Who, and on which request.
     pub(crate) metadata: Metadata,
+    /// When the client gives up.
+    pub(crate) deadline: Option<Deadline>,
 }
 
 impl Order {
@@ -30,6 +33,7 @@ impl Order {
                 event: self.metadata.request_id.is_none(),
                 circle: matches!(self.target, Target::New(_)),
             },
+            deadline: self.deadline.map(|deadline| deadline.0),
         }
     }
 }

@@ -38,6 +38,13 @@ pub(crate) fn status(rejected: &Rejected) -> Status {
             )
             .retry_after(AFTER_FULL)
             .build(),
+        Rejected::Submit(error @ SubmitError::Expired) => DOMAIN
+            .failure(
+                Code::DeadlineExceeded,
+                "DEADLINE_EXCEEDED",
+                error.to_string(),
+            )
+            .build(),
         Rejected::Submit(SubmitError::Closed) => draining(),
         Rejected::Submit(SubmitError::Unknown) => unavailable(
             "LOG_UNAVAILABLE",

@@ -8,6 +8,7 @@ use circles_proto::circles::v1::circle_command_service_server::{
     CircleCommandServiceServer, SERVICE_NAME,
 };
 use event_store::{EventStore, MigrateError, SetupError, Writer, WriterTask, migrate};
+use service_kit::calls::Calls;
 use service_kit::health::Readiness;
 use service_kit::program::chain;
 use service_kit::server::{Server, ServerError};
@@ -17,6 +18,7 @@ use tonic::service::Routes;
 
 use crate::commands::Commands;
 use crate::config::Config;
+use crate::failure::DOMAIN;
 use crate::grpc::CommandService;
 
 /// How long between two looks at a database that is not there yet.
@@ -59,7 +61,7 @@ pub async fn run(
         readiness.clone(),
     ));
     let server = Server::new(
-        Routes::new(service),
+        Routes::new(Calls::new(service, DOMAIN, config.server.max_calls)),
         FILE_DESCRIPTOR_SET,
         readiness,
         config.server.clone(),

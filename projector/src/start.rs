@@ -9,6 +9,7 @@ use circles_proto::circles::admin::v1::projector_admin_service_server::{
 };
 use event_store::{EventStore, SetupError};
 use read_model::{Connection, Lease, partitions};
+use service_kit::calls::Calls;
 use service_kit::health::Readiness;
 use service_kit::program::chain;
 use service_kit::server::{Server, ServerError};
@@ -21,6 +22,7 @@ use uuid::Uuid;
 use crate::admin::{AdminService, Opened};
 use crate::audit;
 use crate::config::Config;
+use crate::failure::DOMAIN;
 use crate::lead::{Leader, keep_lease};
 use crate::order::Orders;
 use crate::progress::{Latest, Progress};
@@ -67,7 +69,11 @@ pub async fn run(
         readiness: readiness.clone(),
     };
     let server = Server::new(
-        Routes::new(ProjectorAdminServiceServer::new(admin)),
+        Routes::new(Calls::new(
+            ProjectorAdminServiceServer::new(admin),
+            DOMAIN,
+            config.server.max_calls,
+        )),
         FILE_DESCRIPTOR_SET,
         readiness.clone(),
         config.server.clone(),

@@ -5,12 +5,14 @@ use circles_proto::circles::v1::circle_query_service_server::{
     CircleQueryServiceServer, SERVICE_NAME,
 };
 use read_model::{Connection, Feed, Follower, Reader, SetupError};
+use service_kit::calls::Calls;
 use service_kit::health::Readiness;
 use service_kit::server::{Server, ServerError};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::config::Config;
+use crate::failure::DOMAIN;
 use crate::grpc::QueryService;
 use crate::queries::Queries;
 
@@ -49,8 +51,9 @@ pub async fn run(
     let queries = Queries::new(Reader::new(redis.clone()), follower, config.max_wait);
     let readiness = Readiness::new([SERVICE_NAME]);
     let service = QueryService::new(queries, feed, readiness.clone());
+    let service = CircleQueryServiceServer::new(service);
     let server = Server::new(
-        Routes::new(CircleQueryServiceServer::new(service)),
+        Routes::new(Calls::new(service, DOMAIN, config.server.max_calls)),
         FILE_DESCRIPTOR_SET,
         readiness,
         config.server,

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use circles_proto::circles::v1::{
     CreateCircleRequest, DeleteCircleRequest, ImportCirclesRequest, UpdateCircleRequest,
 };
+use service_kit::deadline::Deadline;
 use service_kit::status::FieldViolation;
 use shared_domain::{
     Capacity, CircleId, CircleName, Command, DeletionReason, EventId, Metadata, Sequence, Version,
@@ -22,17 +23,28 @@ pub(crate) trait IntoOrder {
     fn into_order(self, fields: &mut Fields) -> Option<(Target, Command, Option<EventId>)>;
 }
 
-/// Turns a request into an order.
-pub(crate) fn order<T: IntoOrder>(request: Request<T>) -> Result<Order, Status> {
-    let traceparent = traceparent(request.metadata());
-    order_traced(request.into_inner(), traceparent)
+/// What is known of a call besides its messages.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    traceparent: Option<String>,
+    deadline: Option<Deadline>,
 }
 
-/// Turns a message into an order of the caller with this trace.
-pub(crate) fn order_traced(
-    message: impl IntoOrder,
-    traceparent: Option<String>,
-) -> Result<Order, Status> {
+impl Caller {
+    pub(crate) fn of<T>(request: &Request<T>) -> Self {
+        Self {
+            traceparent: traceparent(request.metadata()),
+            deadline: Deadline::of(request.extensions()),
+        }
+    }
+}
+
+/// Turns a message of a caller into an order.
+pub(crate) fn order(message: impl IntoOrder, caller: Caller) -> Result<Order, Status> {
+    let Caller {
+        traceparent,
+        deadline,
+    } = caller;
     let mut fields = Fields::default();
     let ordered = message.into_order(&mut fields);
     let Some((target, command, request_id)) = ordered else {
@@ -47,6 +59,7 @@ pub(crate) fn order_traced(
             actor: None,
             request_id,
         },
+        deadline,
     })
 }
 
@@ -178,7 +191,7 @@ impl IntoOrder for DeleteCircleRequest {
 }
 
 /// The caller's trace, if the header has the form that W3C Trace Context gives it.
-pub(crate) fn traceparent(metadata: &MetadataMap) -> Option<String> {
+fn traceparent(metadata: &MetadataMap) -> Option<String> {
     let text = metadata.get("traceparent")?.to_str().ok()?;
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
     let hexadecimal = |c: char| c == '-' || matches!(c, '0'..='9' | 'a'..='f');

@@ -12,7 +12,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-use super::{CommandService, convert};
+use super::CommandService;
+use super::convert::{self, Caller};
 use crate::commands::Accepted;
 use crate::failure;
 
@@ -32,13 +33,13 @@ pub(crate) fn answers(
     service: CommandService,
     request: Request<Streaming<ImportCirclesRequest>>,
 ) -> Answers {
-    let traceparent = convert::traceparent(request.metadata());
+    let caller = Caller::of(&request);
     let answers = until_drained(&service, request.into_inner())
         .map(move |item| {
-            let (service, traceparent) = (service.clone(), traceparent.clone());
+            let (service, caller) = (service.clone(), caller.clone());
             // A client that is gone takes with it what is not in the queue yet.
             let task = item.map(|request| {
-                AbortOnDropHandle::new(tokio::spawn(create(service, request, traceparent)))
+                AbortOnDropHandle::new(tokio::spawn(create(service, request, caller)))
             });
             async move {
                 let created = task?.await.unwrap_or_else(|error| {
@@ -75,9 +76,9 @@ fn until_drained(
 async fn create(
     service: CommandService,
     request: ImportCirclesRequest,
-    traceparent: Option<String>,
+    caller: Caller,
 ) -> Result<Accepted, Status> {
-    let order = convert::order_traced(request, traceparent)?;
+    let order = convert::order(request, caller)?;
     service
         .commands()?
         .execute_when_room(order)

@@ -13,6 +13,7 @@ use circles_proto::circles::v1::{
 use service_kit::health::Readiness;
 use tonic::{Request, Response, Status, Streaming};
 
+use self::convert::Caller;
 use crate::commands::{Accepted, Commands};
 use crate::failure;
 
@@ -39,7 +40,8 @@ impl CommandService {
         &self,
         request: Request<T>,
     ) -> Result<Accepted, Status> {
-        let order = convert::order(request)?;
+        let caller = Caller::of(&request);
+        let order = convert::order(request.into_inner(), caller)?;
         self.commands()?
             .execute(order)
             .await

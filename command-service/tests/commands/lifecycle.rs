@@ -26,6 +26,7 @@ on_every_engine!(
     what_a_client_did_not_wait_for_is_done_before_the_end,
     calls_that_are_dropped_are_done_or_not_but_never_half,
     a_call_that_never_ends_does_not_hold_the_end,
+    what_still_waits_at_its_deadline_is_not_done,
 );
 
 /// It is there and alive, but can't do a command.
@@ -223,4 +224,32 @@ async fn a_call_that_never_ends_does_not_hold_the_end(engine: Engine) {
     assert!(!call.is_finished());
     service.stop().ended().await;
     call.abort();
+}
+
+async fn what_still_waits_at_its_deadline_is_not_done(engine: Engine) {
+    let (log, _service, mut client) = fresh(engine).await;
+    let mut connection = log.connection().await;
+    let held = HeldHead::take(&mut connection).await;
+    let mut others = client.clone();
+    let first = tokio::spawn(async move { others.create_circle(create("football", 20)).await });
+    log.append_waits().await;
+
+    // As a header alone, so that the service has to keep it, not the client.
+    let with_deadline = |timeout: &'static str| {
+        let mut request = Request::new(create("tennis", 20));
+        let metadata = request.metadata_mut();
+        metadata.insert("grpc-timeout", timeout.parse().unwrap());
+        request
+    };
+    let status = soon(client.create_circle(with_deadline("200m"))).await;
+    let reason = "DEADLINE_EXCEEDED".to_owned();
+    assert_eq!(why(&status.unwrap_err()), (Code::DeadlineExceeded, reason));
+
+    held.release().await;
+    let first = Answer::from(soon(first).await.unwrap().unwrap());
+    assert_eq!(first.sequence, 1);
+    // What waited beside it is gone; with time enough a command is done as ever.
+    let next = soon(client.create_circle(with_deadline("20S"))).await;
+    assert_eq!(Answer::from(next.unwrap()).sequence, 2);
+    assert_eq!(log.events().await.len(), 2);
 }

@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod configuration;
 mod failures;
 mod fields;
 mod import;

@@ -44,6 +44,7 @@ fn submission(n: u128, circle_id: CircleId, command: Command, basis: StoredCircl
         metadata: Metadata::default(),
         occurred_at: DateTime::UNIX_EPOCH,
         fresh: Fresh::default(),
+        deadline: None,
     };
     Attempt { submission, basis }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared_domain::{CircleId, Command, EventId, Metadata, RecordedEvent, Refusal};
+use tokio::time::Instant;
 
 use crate::load::StoredCircle;
 
@@ -20,6 +21,8 @@ pub struct Submission {
     pub occurred_at: DateTime<Utc>,
     /// Which of the ids the log can't know yet.
     pub fresh: Fresh,
+    /// Until when it may be begun; none for as long as it takes. What is under way then goes on.
+    pub deadline: Option<Instant>,
 }
 
 /// Which ids of a submission were made at random for it alone, so that the log need not be asked

@@ -61,11 +61,25 @@ impl Worker {
     pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut group = Vec::new();
         while jobs.recv_many(&mut group, self.options.batch).await > 0 {
-            let leave = |job: Job| {
+            let now = Instant::now();
+            let begin = |job: Job| {
                 drop(job.place);
-                (job.attempt, job.answer)
+                if job
+                    .attempt
+                    .submission
+                    .deadline
+                    .is_some_and(|deadline| deadline <= now)
+                {
+                    // Nobody waits for it any more; others do.
+                    let _ = job.answer.send(Err(SubmitError::Expired));
+                    return None;
+                }
+                Some((job.attempt, job.answer))
             };
-            let (batch, answers): (Vec<_>, Vec<_>) = group.drain(..).map(leave).unzip();
+            let (batch, answers): (Vec<_>, Vec<_>) = group.drain(..).filter_map(begin).unzip();
+            if batch.is_empty() {
+                continue;
+            }
             let verdicts = self.append(&batch).await;
             for ((attempt, answer), verdict) in batch.iter().zip(answers).zip(verdicts) {
                 if let Ok(Verdict::Settled(Outcome::Appended(stored))) = &verdict {

@@ -47,6 +47,9 @@ pub enum SubmitError {
     /// Too many are waiting. Nothing was done.
     #[error("too many commands are waiting")]
     QueueFull,
+    /// Its deadline passed while it waited. Nothing was done.
+    #[error("the deadline passed before the command was begun")]
+    Expired,
     /// The writer has ended. Nothing was done.
     #[error("the service is shutting down")]
     Closed,
@@ -136,7 +139,7 @@ impl Writer {
     }
 
     /// Submits a command and waits for what becomes of it. Once queued it runs to its end, even
-    /// when the caller goes away.
+    /// when the caller goes away, unless its deadline passes before it is begun.
     ///
     /// A circle that is in memory is not read beforehand: the log only confirms its version.
     ///

@@ -32,4 +32,4 @@ mod source;
 pub use error::{ConfigErrors, Mistake};
 pub use reader::{Invalid, Reader, read};
 pub use secret::Secret;
-pub use source::{Environment, Source};
+pub use source::{Environment, Source, names};

@@ -1,15 +1,35 @@
-//! How long a caller is willing to wait.
+//! When a caller gives up.
 
 use std::time::Duration;
 
-use tonic::metadata::MetadataMap;
+use tokio::time::Instant;
+use tonic::Extensions;
+use tonic::codegen::http::HeaderMap;
+
+/// When a call is answered at the latest, a little before its client gives up; an extension of each request that has a deadline and comes through
+/// [`Calls`](crate::calls::Calls).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(pub Instant);
+
+impl Deadline {
+    /// That of the call with these extensions.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<Self> {
+        extensions.get().copied()
+    }
+
+    /// How much time is left.
+    #[must_use]
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
 
 /// The time that the caller gives this call, from its arrival on, or nothing where it set no limit.
 ///
 /// A value that breaks the rules of `grpc-timeout` (1 to 8 digits and one of the units H M S m u n) counts as none.
-#[must_use]
-pub fn timeout(metadata: &MetadataMap) -> Option<Duration> {
-    let value = metadata.get("grpc-timeout")?.to_str().ok()?;
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("grpc-timeout")?.to_str().ok()?;
     let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     if !(1..=8).contains(&number.len()) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -29,12 +49,17 @@ pub fn timeout(metadata: &MetadataMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use tonic::codegen::http::HeaderValue;
+
     use super::*;
 
     fn parse(value: &str) -> Option<Duration> {
-        let mut metadata = MetadataMap::new();
-        metadata.insert("grpc-timeout", value.parse().unwrap());
-        timeout(&metadata)
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            "grpc-timeout",
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        );
+        timeout(&headers)
     }
 
     #[test]
@@ -69,6 +94,6 @@ mod tests {
         ] {
             assert_eq!(parse(value), None, "{value}");
         }
-        assert_eq!(timeout(&MetadataMap::new()), None);
+        assert_eq!(timeout(&HeaderMap::new()), None);
     }
 }

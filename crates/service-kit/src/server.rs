@@ -20,6 +20,9 @@ use crate::{
 /// How long running calls may go on once the process is told to stop.
 pub const DRAIN_TIMEOUT: &str = "CIRCLES_DRAIN_TIMEOUT";
 
+/// How many calls of a service there may be at a time, in the whole process.
+pub const MAX_CALLS: &str = "CIRCLES_MAX_CALLS";
+
 /// Calls at the same time on one connection.
 const MAX_CONCURRENT_STREAMS: u32 = 1_024;
 /// What one stream may send ahead.
@@ -41,18 +44,21 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Options {
     /// How long running calls may go on once the process is told to stop.
     pub drain_timeout: Duration,
+    /// How many calls there may be at a time; for [`Calls`](crate::calls::Calls).
+    pub max_calls: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             drain_timeout: Duration::from_secs(10),
+            max_calls: 8_192,
         }
     }
 }
 
 impl Options {
-    /// Reads [`DRAIN_TIMEOUT`].
+    /// Reads [`DRAIN_TIMEOUT`] and [`MAX_CALLS`].
     ///
     /// # Errors
     /// When the reader refused a variable.
@@ -63,8 +69,14 @@ impl Options {
             parse::duration_within(bounds),
             Self::default().drain_timeout,
         );
+        let max_calls = reader.or(
+            MAX_CALLS,
+            parse::integer(1..=1_000_000),
+            Self::default().max_calls,
+        );
         Ok(Self {
             drain_timeout: drain_timeout?,
+            max_calls: max_calls?,
         })
     }
 }

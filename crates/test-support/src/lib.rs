@@ -11,6 +11,7 @@ pub mod hosted;
 pub mod judge;
 pub mod mysql;
 pub mod process;
+pub mod readme;
 pub mod redis;
 pub mod server;
 mod signal;

@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod configuration;
 mod damage;
 mod exactly_once;
 mod failover;

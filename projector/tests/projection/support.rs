@@ -102,6 +102,7 @@ impl World {
             metadata: Metadata::default(),
             occurred_at: Utc::now(),
             fresh: Fresh::default(),
+            deadline: None,
         };
         self.writer.submit(submission).await.unwrap()
     }

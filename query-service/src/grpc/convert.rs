@@ -12,11 +12,10 @@ use circles_proto::circles::v1::{
 };
 use prost_types::Timestamp;
 use read_model::{Document, EventKind, HistoryEntry, HistoryQuery, ListQuery, Moment, Order, Told};
-use service_kit::deadline;
+use service_kit::deadline::Deadline;
 use service_kit::status::FieldViolation;
 use shared_domain::{CircleId, NamePrefix, Sequence, Version};
-use tonic::metadata::MetadataMap;
-use tonic::{Request, Status};
+use tonic::{Extensions, Request, Status};
 
 use super::page_token;
 use crate::failure::DOMAIN;
@@ -49,7 +48,7 @@ pub(crate) fn get(request: &Request<GetCircleRequest>) -> Result<(CircleId, Wait
     let message = request.get_ref();
     let mut fields = Fields::default();
     let id = fields.check("circle_id", CircleId::parse(&message.circle_id));
-    let wait = fields.wait(message.min_sequence, request.metadata());
+    let wait = fields.wait(message.min_sequence, request.extensions());
     fields.finish(id.zip(wait))
 }
 
@@ -63,7 +62,7 @@ pub(crate) fn batch_get(
         1..=MAX_IDS => fields.ids(&message.circle_ids),
         given => fields.fail("circle_ids", format!("1 to {MAX_IDS} ids, not {given}")),
     };
-    let wait = fields.wait(message.min_sequence, request.metadata());
+    let wait = fields.wait(message.min_sequence, request.extensions());
     fields.finish(ids.zip(wait))
 }
 
@@ -111,7 +110,7 @@ pub(crate) fn list(request: &Request<ListCirclesRequest>) -> Result<(ListQuery, 
         }
         other => other,
     };
-    let wait = fields.wait(message.min_sequence, request.metadata());
+    let wait = fields.wait(message.min_sequence, request.extensions());
     fields.finish(query.zip(wait))
 }
 
@@ -136,7 +135,7 @@ pub(crate) fn history(
         descending,
         limit,
     });
-    let wait = fields.wait(message.min_sequence, request.metadata());
+    let wait = fields.wait(message.min_sequence, request.extensions());
     let value = id.zip(query).zip(wait);
     fields.finish(value.map(|((id, query), wait)| (id, query, wait)))
 }
@@ -155,7 +154,7 @@ pub(crate) fn as_of(
         Some(Given::Time(time)) => fields.check("time", instant(time)).map(Moment::Time),
         None => fields.fail("moment", "either a version or a time must be given"),
     };
-    let wait = fields.wait(message.min_sequence, request.metadata());
+    let wait = fields.wait(message.min_sequence, request.extensions());
     let value = id.zip(moment).zip(wait);
     fields.finish(value.map(|((id, moment), wait)| (id, moment, wait)))
 }
@@ -297,8 +296,8 @@ impl Fields {
         }
     }
 
-    fn wait(&mut self, min_sequence: Option<i64>, metadata: &MetadataMap) -> Option<Wait> {
-        let timeout = deadline::timeout(metadata);
+    fn wait(&mut self, min_sequence: Option<i64>, extensions: &Extensions) -> Option<Wait> {
+        let timeout = Deadline::of(extensions).map(Deadline::left);
         match u64::try_from(min_sequence.unwrap_or_default()) {
             Ok(min) => Some(Wait {
                 min: Sequence::new(min),

@@ -6,6 +6,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod configuration;
 mod damage;
 mod failures;
 mod fields;

@@ -102,6 +102,7 @@ pub(crate) fn submission(circle_id: CircleId, command: Command) -> Submission {
         metadata: Metadata::default(),
         occurred_at: now(),
         fresh: Fresh::default(),
+        deadline: None,
     }
 }
 

@@ -1,6 +1,13 @@
 //! Where variables come from.
 
-use std::{borrow::Borrow, collections::BTreeMap, ffi::OsString};
+use std::{
+    borrow::Borrow,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+};
+
+use super::{Invalid, Reader, read};
 
 /// A set of named variables.
 pub trait Source {
@@ -22,5 +29,23 @@ impl Source for Environment {
 impl<K: Borrow<str> + Ord, V: AsRef<str>> Source for BTreeMap<K, V> {
     fn get(&self, name: &str) -> Option<OsString> {
         BTreeMap::get(self, name).map(|value| value.as_ref().into())
+    }
+}
+
+/// The names of all variables that `configure` asks for, so that documentation can be held against it.
+pub fn names<T>(configure: impl FnOnce(&mut Reader<'_>) -> Result<T, Invalid>) -> BTreeSet<String> {
+    let asked = Asked(RefCell::default());
+    // It fails where a variable must be set; what it asks for does not depend on that.
+    let _ = read(&asked, configure);
+    asked.0.into_inner()
+}
+
+/// Has no variable, and remembers which it was asked for.
+struct Asked(RefCell<BTreeSet<String>>);
+
+impl Source for Asked {
+    fn get(&self, name: &str) -> Option<OsString> {
+        self.0.borrow_mut().insert(name.to_owned());
+        None
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // Helpers are tests too, which clippy does not see.
 
+mod calls;
 mod drain;
 mod program;
 mod served;

@@ -9,8 +9,10 @@ use std::{
 };
 
 use service_kit::{
+    calls::Calls,
     health::Readiness,
     server::{Drain, Options, Server, ServerError},
+    status::Domain,
 };
 use tokio::{
     net::TcpListener,
@@ -29,6 +31,9 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::H
 
 /// Longer than anything here takes, shorter than anybody waits.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many calls of [`Slow`] there may be at a time.
+pub(crate) const MAX_CALLS: usize = 2;
 
 /// Fails the test rather than wait for ever.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
@@ -93,10 +98,13 @@ pub(crate) async fn start(drain_timeout: Duration) -> Running {
     let readiness = Readiness::new([Slow::NAME]);
     let slow = Slow::new();
     let server = Server::new(
-        Routes::new(slow.clone()),
+        Routes::new(Calls::new(slow.clone(), Domain::new("test.v1"), MAX_CALLS)),
         tonic_types::pb::FILE_DESCRIPTOR_SET,
         readiness.clone(),
-        Options { drain_timeout },
+        Options {
+            drain_timeout,
+            ..Options::default()
+        },
     )
     .unwrap();
     let (shutdown, told) = oneshot::channel();
@@ -120,18 +128,10 @@ impl Running {
 
     /// A call that lasts until it is released. Returns once the server has it.
     pub(crate) async fn slow_call(&self, channel: Channel) -> JoinHandle<Status> {
-        let call = tokio::spawn(async move {
-            let mut client = tonic::client::Grpc::new(channel);
-            client.ready().await.unwrap();
-            let path = http::uri::PathAndQuery::from_static("/test.v1.Slow/Call");
-            let codec =
-                tonic_prost::ProstCodec::<HealthCheckRequest, HealthCheckResponse>::default();
-            let request = Request::new(HealthCheckRequest::default());
-            client
-                .unary(request, path, codec)
-                .await
-                .expect_err("it never succeeds")
-        });
+        let call = tokio::spawn(call_slow(
+            channel,
+            Request::new(HealthCheckRequest::default()),
+        ));
         soon(self.slow.entered.acquire()).await.unwrap().forget();
         call
     }
@@ -141,6 +141,18 @@ impl Running {
         self.shutdown.send(()).unwrap();
         self.server
     }
+}
+
+/// Calls [`Slow`], which never succeeds.
+pub(crate) async fn call_slow(channel: Channel, request: Request<HealthCheckRequest>) -> Status {
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let path = http::uri::PathAndQuery::from_static("/test.v1.Slow/Call");
+    let codec = tonic_prost::ProstCodec::<HealthCheckRequest, HealthCheckResponse>::default();
+    client
+        .unary(request, path, codec)
+        .await
+        .expect_err("it never succeeds")
 }
 
 pub(crate) async fn health(channel: Channel, service: &str) -> Result<i32, Code> {

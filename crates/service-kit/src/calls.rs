@@ -1,0 +1,148 @@
+//! What surrounds every call of a service: how many there may be at a time, and when they are over.
+//!
+//! tonic's own timer answers CANCELLED, without details, and tells the service nothing; its own limit is per
+//! connection. Health and reflection stay outside, so that they are answered whatever the load is.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::codegen::{Service, http};
+use tonic::server::NamedService;
+use tonic::{Code, Status};
+
+use crate::deadline::{self, Deadline};
+use crate::status::Domain;
+
+/// A little before the client gives up, so that our answer still reaches it, and before tonic's own timer. A
+/// service that can say more than that time is over does so earlier still.
+const MARGIN: Duration = Duration::from_millis(5);
+
+/// When to try again after there were too many calls.
+const AFTER_TOO_MANY: Duration = Duration::from_millis(100);
+
+/// A service with a limit of its calls, whose deadlines are kept.
+///
+/// A call beyond the limit is RESOURCE_EXHAUSTED at once (reason `TOO_MANY_CALLS`). One whose `grpc-timeout` has
+/// passed is DEADLINE_EXCEEDED (reason `DEADLINE_EXCEEDED`), and its handler is dropped. A call counts, and its
+/// deadline is kept, until it is answered; of a stream of answers, until that begins.
+#[derive(Debug, Clone)]
+pub struct Calls<S> {
+    service: S,
+    domain: Domain,
+    free: Arc<Semaphore>,
+}
+
+impl<S> Calls<S> {
+    /// Lets `max` calls at a time to `service`. Clones share the limit.
+    pub fn new(service: S, domain: Domain, max: usize) -> Self {
+        Self {
+            service,
+            domain,
+            free: Arc::new(Semaphore::new(max)),
+        }
+    }
+}
+
+impl<S: NamedService> NamedService for Calls<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S, B, R> Service<http::Request<B>> for Calls<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<R>, Error = Infallible>,
+    S::Future: Unpin,
+    R: Default,
+{
+    type Response = S::Response;
+    type Error = Infallible;
+    type Future = Answer<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        let Ok(place) = Arc::clone(&self.free).try_acquire_owned() else {
+            let too_many = self
+                .domain
+                .failure(
+                    Code::ResourceExhausted,
+                    "TOO_MANY_CALLS",
+                    "too many calls at a time",
+                )
+                .retry_after(AFTER_TOO_MANY);
+            return Answer::Refused(Some(Box::new(too_many.build())));
+        };
+        let over = deadline::timeout(request.headers()).and_then(|timeout| {
+            // Beyond what the clock can tell there is no limit.
+            let over = Instant::now().checked_add(timeout - MARGIN.min(timeout / 4))?;
+            request.extensions_mut().insert(Deadline(over));
+            Some(Box::pin(sleep_until(over)))
+        });
+        Answer::Running {
+            call: self.service.call(request),
+            over,
+            domain: self.domain,
+            _place: place,
+        }
+    }
+}
+
+/// The answer of [`Calls`].
+#[derive(Debug)]
+pub enum Answer<F> {
+    /// The call was turned away.
+    Refused(Option<Box<Status>>),
+    /// The call is worked on.
+    Running {
+        /// Its handler.
+        call: F,
+        /// When it is over.
+        over: Option<Pin<Box<Sleep>>>,
+        /// Who defines the reason of its failure.
+        domain: Domain,
+        /// Its place among all calls.
+        _place: OwnedSemaphorePermit,
+    },
+}
+
+impl<F, R> Future for Answer<F>
+where
+    F: Future<Output = Result<http::Response<R>, Infallible>> + Unpin,
+    R: Default,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        match self.get_mut() {
+            Self::Refused(status) => {
+                // A future that is polled after its end may answer anything.
+                let status = status.take().map_or_else(|| Status::unknown(""), |it| *it);
+                Poll::Ready(Ok(status.into_http()))
+            }
+            Self::Running {
+                call, over, domain, ..
+            } => {
+                if let Poll::Ready(answer) = Pin::new(call).poll(context) {
+                    return Poll::Ready(answer);
+                }
+                let Some(over) = over else {
+                    return Poll::Pending;
+                };
+                over.as_mut().poll(context).map(|()| {
+                    let failure = domain.failure(
+                        Code::DeadlineExceeded,
+                        "DEADLINE_EXCEEDED",
+                        "the deadline passed before there was an answer",
+                    );
+                    Ok(failure.build().into_http())
+                })
+            }
+        }
+    }
+}
