@@ -27,10 +27,20 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// Of clients that go on after whatever can pass.
     pub(crate) fn start(services: &Services, clients: usize) -> Self {
+        Self::start_over(services.commands(), clients, passes)
+    }
+
+    /// Of clients over one channel, which go on after what `retries` says.
+    pub(crate) fn start_over(
+        client: CircleCommandServiceClient<Channel>,
+        clients: usize,
+        retries: Retries,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = (0..clients)
-            .map(|_| tokio::spawn(commands(services.commands(), Arc::clone(&stop))))
+            .map(|_| tokio::spawn(commands(client.clone(), retries, Arc::clone(&stop))))
             .collect();
         Self { stop, clients }
     }
@@ -48,7 +58,11 @@ impl Load {
 
 /// Creates, changes and deletes circles. Every command is sent again until it is answered, under
 /// the same request id, so in the end each of them has made one event.
-async fn commands(client: CircleCommandServiceClient<Channel>, stop: Arc<AtomicBool>) -> u64 {
+async fn commands(
+    client: CircleCommandServiceClient<Channel>,
+    retries: Retries,
+    stop: Arc<AtomicBool>,
+) -> u64 {
     let mut events = 0;
     while !stop.load(Ordering::Relaxed) {
         let create = CreateCircleRequest {
@@ -57,7 +71,7 @@ async fn commands(client: CircleCommandServiceClient<Channel>, stop: Arc<AtomicB
             request_id: Some(Uuid::now_v7().to_string()),
             ..Default::default()
         };
-        let created = until_answered(|| {
+        let created = until_answered(retries, || {
             let (mut client, create) = (client.clone(), create.clone());
             async move { client.create_circle(create).await }
         })
@@ -69,7 +83,7 @@ async fn commands(client: CircleCommandServiceClient<Channel>, stop: Arc<AtomicB
                 request_id: Some(Uuid::now_v7().to_string()),
                 ..Default::default()
             };
-            until_answered(|| {
+            until_answered(retries, || {
                 let (mut client, update) = (client.clone(), update.clone());
                 async move { client.update_circle(update).await }
             })
@@ -82,7 +96,7 @@ async fn commands(client: CircleCommandServiceClient<Channel>, stop: Arc<AtomicB
                 request_id: Some(Uuid::now_v7().to_string()),
                 ..Default::default()
             };
-            until_answered(|| {
+            until_answered(retries, || {
                 let (mut client, delete) = (client.clone(), delete.clone());
                 async move { client.delete_circle(delete).await }
             })
@@ -93,7 +107,10 @@ async fn commands(client: CircleCommandServiceClient<Channel>, stop: Arc<AtomicB
     events
 }
 
-async fn until_answered<T, F>(call: impl Fn() -> F) -> T
+/// After which failures a client tries again.
+pub(crate) type Retries = fn(&Status) -> bool;
+
+async fn until_answered<T, F>(retries: Retries, call: impl Fn() -> F) -> T
 where
     F: Future<Output = Result<Response<T>, Status>>,
 {
@@ -101,7 +118,7 @@ where
     loop {
         match call().await {
             Ok(response) => return response.into_inner(),
-            Err(status) if passes(&status) => {
+            Err(status) if retries(&status) => {
                 assert!(Instant::now() < deadline, "in vain: {status}");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -246,8 +263,17 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn start(services: &Services, circle_id: String) -> Self {
+        Self::start_over(services.queries(), circle_id, passes)
+    }
+
+    /// Over a channel, for as long as nothing fails but what `retries` says.
+    pub(crate) fn start_over(
+        queries: CircleQueryServiceClient<Channel>,
+        circle_id: String,
+        retries: Retries,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(ask(services.queries(), circle_id, Arc::clone(&stop)));
+        let task = tokio::spawn(ask(queries, circle_id, retries, Arc::clone(&stop)));
         Self { stop, task }
     }
 
@@ -261,6 +287,7 @@ impl Reader {
 async fn ask(
     mut queries: CircleQueryServiceClient<Channel>,
     circle_id: String,
+    retries: Retries,
     stop: Arc<AtomicBool>,
 ) -> (u64, u64) {
     let (mut shown, mut unavailable) = (0, 0);
@@ -271,7 +298,7 @@ async fn ask(
         };
         match queries.get_circle(request).await {
             Ok(_) => shown += 1,
-            Err(status) if passes(&status) => unavailable += 1,
+            Err(status) if retries(&status) => unavailable += 1,
             Err(status) => panic!("{status:?}"),
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -288,7 +315,7 @@ pub(crate) async fn create(services: &Services, name: &str) -> (String, i64) {
         request_id: Some(Uuid::now_v7().to_string()),
         ..Default::default()
     };
-    let created = until_answered(|| {
+    let created = until_answered(passes, || {
         let (mut client, create) = (client.clone(), create.clone());
         async move { client.create_circle(create).await }
     })
@@ -303,7 +330,7 @@ pub(crate) async fn until_visible(services: &Services, circle_id: &str, sequence
         circle_id: circle_id.to_owned(),
         min_sequence: Some(sequence),
     };
-    until_answered(|| {
+    until_answered(passes, || {
         let (mut queries, get) = (queries.clone(), get.clone());
         async move { queries.get_circle(get).await }
     })

@@ -9,4 +9,5 @@
 mod client;
 mod clients;
 mod crashes;
+mod rolling;
 mod support;

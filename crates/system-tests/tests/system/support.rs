@@ -37,22 +37,8 @@ pub(crate) struct Services {
 impl Services {
     pub(crate) fn start(places: Places) -> Self {
         Self {
-            command: Service::start(
-                "command-service",
-                &[
-                    ("CIRCLES_MYSQL_URL", &places.mysql),
-                    ("CIRCLES_MIGRATE_AT_START", "true"),
-                    ("CIRCLES_COMMAND_LISTEN", "127.0.0.1:0"),
-                ],
-            ),
-            query: Service::start(
-                "query-service",
-                &[
-                    ("CIRCLES_REDIS_URL", &places.redis),
-                    ("CIRCLES_REDIS_PARTITIONS", &places.partitions.to_string()),
-                    ("CIRCLES_QUERY_LISTEN", "127.0.0.1:0"),
-                ],
-            ),
+            command: start_command(&places, ANY_PORT),
+            query: start_query(&places, ANY_PORT),
             projector: start_projector(&places),
             places,
         }
@@ -112,6 +98,31 @@ impl System {
     }
 }
 
+/// A port that is free.
+pub(crate) const ANY_PORT: &str = "127.0.0.1:0";
+
+pub(crate) fn start_command(places: &Places, listen: &str) -> Service {
+    Service::start(
+        "command-service",
+        &[
+            ("CIRCLES_MYSQL_URL", &places.mysql),
+            ("CIRCLES_MIGRATE_AT_START", "true"),
+            ("CIRCLES_COMMAND_LISTEN", listen),
+        ],
+    )
+}
+
+pub(crate) fn start_query(places: &Places, listen: &str) -> Service {
+    Service::start(
+        "query-service",
+        &[
+            ("CIRCLES_REDIS_URL", &places.redis),
+            ("CIRCLES_REDIS_PARTITIONS", &places.partitions.to_string()),
+            ("CIRCLES_QUERY_LISTEN", listen),
+        ],
+    )
+}
+
 fn start_projector(places: &Places) -> Service {
     Service::start(
         "projector",
@@ -120,7 +131,7 @@ fn start_projector(places: &Places) -> Service {
             ("CIRCLES_REDIS_URL", &places.redis),
             ("CIRCLES_REDIS_PARTITIONS", &places.partitions.to_string()),
             ("CIRCLES_REDIS_SPARE_DATABASE", &places.spare.to_string()),
-            ("CIRCLES_PROJECTOR_LISTEN", "127.0.0.1:0"),
+            ("CIRCLES_PROJECTOR_LISTEN", ANY_PORT),
             // Small pages, so that there are many moments to be killed in.
             ("CIRCLES_PROJECTOR_BATCH", "7"),
             (
