@@ -18,6 +18,10 @@ use tonic_health::pb::{
     health_server::{Health, HealthServer},
 };
 
+/// Under this name the health is SERVING for as long as the process answers at all, whatever it waits for and
+/// even while it drains: a restart would mend nothing. Under every other name it tells whether to send calls.
+pub const LIVENESS: &str = "liveness";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     NotReady,
@@ -100,8 +104,34 @@ impl Readiness {
 pub(crate) struct HealthService(Readiness);
 
 impl HealthService {
-    fn knows(&self, service: &str) -> bool {
-        service.is_empty() || self.0.services.iter().any(|known| known == service)
+    /// What is told under this name.
+    fn subject(&self, name: &str) -> Subject {
+        match name {
+            LIVENESS => Subject::Process,
+            name if name.is_empty() || self.0.services.iter().any(|known| known == name) => {
+                Subject::Service
+            }
+            _ => Subject::Unknown,
+        }
+    }
+}
+
+/// Whose health it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Process,
+    Service,
+    Unknown,
+}
+
+impl Subject {
+    fn status(self, state: State) -> ServingStatus {
+        match (self, state) {
+            (Self::Process, _) | (Self::Service, State::Ready) => ServingStatus::Serving,
+            (Self::Service, State::NotReady | State::Draining) => ServingStatus::NotServing,
+            // So the protocol wants it in a watch, rather than an error.
+            (Self::Unknown, _) => ServingStatus::ServiceUnknown,
+        }
     }
 }
 
@@ -111,11 +141,12 @@ impl Health for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        if !self.knows(&request.get_ref().service) {
+        let subject = self.subject(&request.get_ref().service);
+        if subject == Subject::Unknown {
             return Err(Status::not_found("no such service here"));
         }
         let state = *self.0.state.borrow();
-        Ok(Response::new(answer(status_of(state))))
+        Ok(Response::new(answer(subject.status(state))))
     }
 
     type WatchStream = Statuses;
@@ -126,17 +157,10 @@ impl Health for HealthService {
     ) -> Result<Response<Statuses>, Status> {
         Ok(Response::new(Statuses {
             states: WatchStream::new(self.0.state.subscribe()),
-            known: self.knows(&request.get_ref().service),
+            subject: self.subject(&request.get_ref().service),
             last: None,
             over: false,
         }))
-    }
-}
-
-fn status_of(state: State) -> ServingStatus {
-    match state {
-        State::Ready => ServingStatus::Serving,
-        State::NotReady | State::Draining => ServingStatus::NotServing,
     }
 }
 
@@ -149,8 +173,7 @@ fn answer(status: ServingStatus) -> HealthCheckResponse {
 /// The present status, then each change of it, until the process drains.
 pub(crate) struct Statuses {
     states: WatchStream<State>,
-    /// The protocol wants SERVICE_UNKNOWN for a service that is not here, rather than an error.
-    known: bool,
+    subject: Subject,
     last: Option<ServingStatus>,
     over: bool,
 }
@@ -164,11 +187,7 @@ impl Stream for Statuses {
                 break;
             };
             self.over = state == State::Draining;
-            let status = if self.known {
-                status_of(state)
-            } else {
-                ServingStatus::ServiceUnknown
-            };
+            let status = self.subject.status(state);
             if self.last.replace(status) != Some(status) {
                 return Poll::Ready(Some(Ok(answer(status))));
             }
@@ -227,6 +246,20 @@ mod tests {
         assert!(!readiness.is_ready());
         assert_eq!(checked(&readiness, "").await, Ok(ServingStatus::NotServing));
         readiness.draining().await;
+    }
+
+    #[tokio::test]
+    async fn the_process_is_alive_whatever_it_waits_for() {
+        let readiness = Readiness::new(["a.v1.A"]);
+        let alive = Ok(ServingStatus::Serving);
+        assert_eq!(checked(&readiness, LIVENESS).await, alive);
+        let health = HealthService(readiness.clone());
+        let watch = health.watch(asking(LIVENESS)).await.unwrap().into_inner();
+        readiness.set(true);
+        assert_eq!(checked(&readiness, LIVENESS).await, alive);
+        readiness.drain();
+        assert_eq!(checked(&readiness, LIVENESS).await, alive);
+        assert_eq!(told(watch).await, [ServingStatus::Serving]);
     }
 
     /// Everything that a watch tells, the end included. A watch that does not end fails the test.
