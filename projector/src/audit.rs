@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use event_store::EventStore;
-use read_model::{Partition, RepairMode, Sweep};
+use read_model::{Cursor, Partition, RepairMode, Sweep};
 use service_kit::program::chain;
 use shared_domain::CircleId;
 
@@ -42,7 +42,7 @@ enum Stage {
     /// Every circle that the log knows, behind this one.
     Log(Option<CircleId>),
     /// Every circle that is shown, in the partition, from the cursor on: the log may not know it.
-    Shown(usize, String),
+    Shown(usize, Cursor),
     /// Every entry of the indexes, in the partition.
     Indexes(usize, Sweep),
 }
@@ -95,7 +95,7 @@ impl Audit {
                 let ids = ids.map_err(StepError::from)?;
                 let next = match ids.last() {
                     Some(last) => Stage::Log(Some(*last)),
-                    None => Stage::Shown(0, "0".to_owned()),
+                    None => Stage::Shown(0, Cursor::begin()),
                 };
                 (self.compare(ids.into_iter().collect()).await?, next)
             }
@@ -113,9 +113,9 @@ impl Audit {
                     .await
                     .map_err(StepError::from)?;
                 let unknown = ids.into_iter().filter(|id| !known.contains(id)).collect();
-                let next = match found.next.as_str() {
-                    "0" => Stage::Shown(n + 1, found.next),
-                    _ => Stage::Shown(n, found.next),
+                let next = match found.next {
+                    None => Stage::Shown(n + 1, Cursor::begin()),
+                    Some(next) => Stage::Shown(n, next),
                 };
                 (self.compare(unknown).await?, next)
             }

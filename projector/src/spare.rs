@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use event_store::EventStore;
 use read_model::{
-    ChangePosition, Connection, Lease, Partition, Phase, RepairMode, SpareError, Sweep, open_spare,
-    partitions, switch,
+    ChangePosition, Connection, Cursor, Lease, Partition, Phase, RepairMode, SpareError, Sweep,
+    open_spare, partitions, switch,
 };
 use shared_domain::CircleId;
 
@@ -148,9 +148,10 @@ impl Spare {
         let mut difference = Difference::default();
         let ours = self.projector.partitions.clone();
         for (live, spare) in self.live.iter().zip(&ours) {
-            let mut cursor = "0".to_owned();
-            loop {
+            let mut next = Some(Cursor::begin());
+            while let Some(cursor) = next {
                 let found = spare.scan(&cursor).await?;
+                next = found.next;
                 difference.circles += found.histories.len() as u64;
                 for ids in found.histories.chunks(COMPARED) {
                     let (one, other) = (live.digests(ids).await?, spare.digests(ids).await?);
@@ -161,31 +162,20 @@ impl Spare {
                         .map(|(id, _)| *id);
                     Self::ask(orders, suspects.collect(), &mut difference).await?;
                 }
-                if found.next == "0" {
-                    break;
-                }
-                cursor = found.next;
             }
             // Those that only the present ones have.
-            let mut cursor = "0".to_owned();
-            loop {
+            let mut next = Some(Cursor::begin());
+            while let Some(cursor) = next {
                 let found = live.scan(&cursor).await?;
+                next = found.next;
                 let ids: Vec<CircleId> = found.ids.into_iter().collect();
                 let known = spare.latest(&ids).await?;
                 let suspects = ids
                     .into_iter()
                     .zip(known)
-                    .filter(|(_, known)| known.is_none());
-                Self::ask(
-                    orders,
-                    suspects.map(|(id, _)| id).collect(),
-                    &mut difference,
-                )
-                .await?;
-                if found.next == "0" {
-                    break;
-                }
-                cursor = found.next;
+                    .filter(|(_, known)| known.is_none())
+                    .map(|(id, _)| id);
+                Self::ask(orders, suspects.collect(), &mut difference).await?;
             }
             let mut place = Some(Sweep::BEGIN);
             while let Some(from) = place {

@@ -5,10 +5,12 @@ use std::fmt::Display;
 use fred::bytes::Bytes;
 use fred::types::{Key, Value};
 
+use crate::answer::unknown_answer;
+use crate::arguments::marks;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::keys;
-use crate::projection::{Partition, WIPING, marks, unknown_answer};
+use crate::projection::{Partition, WIPING};
 use crate::standing::{Phase, Standing};
 
 impl Partition {

@@ -5,10 +5,11 @@ use fred::types::{Key, Value};
 use serde::Deserialize;
 use shared_domain::Sequence;
 
+use crate::answer::{number, unknown_answer};
 use crate::change::{ChangeEntry, ChangePosition};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Corruption, Error};
-use crate::projection::{Partition, number, unknown_answer};
+use crate::projection::Partition;
 
 /// Entries of a partition's changes, and where the partition was then.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,13 +6,13 @@ use fred::bytes::Bytes;
 use fred::types::{Key, Value};
 use shared_domain::{CircleId, Sequence};
 
+use crate::answer::unknown_answer;
 use crate::checkpoint::Checkpoint;
 use crate::connection::Connection;
 use crate::document::Document;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::parked::ParkedEvent;
-use crate::projection::unknown_answer;
 use crate::script::Script;
 
 /// Reads circles of one partition.

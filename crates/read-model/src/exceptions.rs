@@ -8,9 +8,10 @@ use fred::interfaces::ClientLike;
 use fred::types::{ClusterHash, CustomCommand, Value};
 use shared_domain::{CircleId, Sequence};
 
+use crate::answer::number;
 use crate::error::{Corruption, Error};
 use crate::parked::ParkedEvent;
-use crate::projection::{Partition, number};
+use crate::projection::Partition;
 
 impl Partition {
     /// The circles that are parked, and by what.

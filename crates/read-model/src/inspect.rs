@@ -6,8 +6,10 @@ use fred::bytes::Bytes;
 use fred::types::{Key, Value};
 use shared_domain::CircleId;
 
+use crate::answer::{number, unknown_answer};
+use crate::arguments::count_of;
 use crate::error::Error;
-use crate::projection::{Partition, count_of, number, unknown_answer};
+use crate::projection::Partition;
 use crate::standing::RepairMode;
 
 /// How many entries of an index are looked at in one command.
@@ -37,11 +39,23 @@ pub struct Swept {
     pub stray: u64,
 }
 
+/// Where a scan goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(String);
+
+impl Cursor {
+    /// Where it begins.
+    #[must_use]
+    pub fn begin() -> Self {
+        Self("0".to_owned())
+    }
+}
+
 /// A part of what a partition holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scanned {
-    /// Where to go on; `0` at the end.
-    pub next: String,
+    /// Where to go on; none at the end.
+    pub next: Option<Cursor>,
     /// Circles of which anything is stored.
     pub ids: BTreeSet<CircleId>,
     /// Circles of which the history was met, of which each has one.
@@ -49,16 +63,16 @@ pub struct Scanned {
 }
 
 impl Partition {
-    /// Some circles of which anything is stored. Begins with the cursor `0`. A
-    /// circle can come several times; one that is there all the time comes.
+    /// Some circles of which anything is stored. A circle can come
+    /// several times; one that is there all the time comes.
     ///
     /// # Errors
     ///
     /// [`Error`], but for [`Error::NotBuilt`].
-    pub async fn scan(&self, cursor: &str) -> Result<Scanned, Error> {
+    pub async fn scan(&self, cursor: &Cursor) -> Result<Scanned, Error> {
         let keys = vec![Key::from(self.keys.checkpoint.as_str())];
         let pattern = format!("{}*", self.keys.documents);
-        let arguments: Vec<Value> = vec![cursor.into(), pattern.into()];
+        let arguments: Vec<Value> = vec![cursor.0.as_str().into(), pattern.into()];
         let answer = self
             .scripts
             .scan
@@ -68,7 +82,8 @@ impl Partition {
             return Err(unknown_answer(&self.keys.documents));
         };
         let mut scanned = Scanned {
-            next: String::from_utf8_lossy(next).into_owned(),
+            next: (next.as_ref() != b"0")
+                .then(|| Cursor(String::from_utf8_lossy(next).into_owned())),
             ids: BTreeSet::new(),
             histories: Vec::new(),
         };

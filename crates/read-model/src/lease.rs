@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use fred::types::{Key, Value};
 
+use crate::answer::unknown_answer;
 use crate::error::Error;
-use crate::projection::{Partition, unknown_answer};
+use crate::projection::Partition;
 use crate::script::Script;
 
 /// A lease on the read models. It only spares projectors from working against

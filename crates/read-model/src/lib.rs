@@ -56,6 +56,8 @@
 //! - The length of a history is the circle's version, by which a write finds
 //!   out that it does not fit.
 
+mod answer;
+mod arguments;
 mod batch;
 mod build;
 mod change;
@@ -100,7 +102,7 @@ pub use error::{Corruption, Error, SetupError};
 pub use feed::{Feed, FeedOptions};
 pub use follower::{Follower, Now};
 pub use history::{Before, EventKind, HistoryEntry};
-pub use inspect::{Scanned, Sweep, Swept};
+pub use inspect::{Cursor, Scanned, Sweep, Swept};
 pub use keys::Layout;
 pub use lease::Lease;
 pub use list::{ListQuery, Order, Page, SCAN_LIMIT};

@@ -5,12 +5,12 @@ use fred::bytes::Bytes;
 use fred::types::{Key, Value};
 use shared_domain::{CircleId, Sequence, Version};
 
+use crate::answer::{number, unknown_answer};
 use crate::checkpoint::Checkpoint;
 use crate::circles::check_parked;
 use crate::document::Document;
 use crate::error::{Corruption, Error};
 use crate::history::HistoryEntry;
-use crate::projection::{number, unknown_answer};
 use crate::reader::{Found, Reader};
 
 /// Which page of a history.

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use fred::bytes::Bytes;
 use fred::types::{Key, Value};
-use shared_domain::{CircleId, Sequence, Version};
+use shared_domain::{CircleId, Sequence};
 
-use crate::batch::{Batch, Change, Repair};
+use crate::answer::{kind, number, numbered, unknown_answer};
+use crate::arguments::{count_of, marks, none, parked, push_change, push_history, shown, text};
+use crate::batch::{Batch, Repair};
 use crate::checkpoint::Checkpoint;
 use crate::connection::Connection;
-use crate::document::Document;
-use crate::error::{Corruption, Error};
+use crate::error::Error;
 use crate::history::HistoryEntry;
 use crate::keys::{self, Keys};
 use crate::parked::Parked;
@@ -400,107 +400,3 @@ impl Partition {
 
 /// What `circles:building` begins with while remains are removed.
 pub(crate) const WIPING: &str = "wiping:";
-
-/// The values of checkpoint, building and revision.
-pub(crate) fn marks(standing: Option<&Standing>) -> [Value; 3] {
-    let Some(standing) = standing else {
-        return [none(), none(), none()];
-    };
-    let checkpoint = Value::from(standing.checkpoint.encode());
-    let revision = match standing.revision {
-        0 => none(),
-        revision => text(revision),
-    };
-    match standing.phase {
-        Phase::Live => [checkpoint, none(), revision],
-        Phase::Building => [none(), checkpoint, revision],
-    }
-}
-
-/// How long a history is, and that.
-fn push_history(arguments: &mut Vec<Value>, history: &[HistoryEntry]) {
-    arguments.push(count_of(history.len()));
-    arguments.extend(history.iter().map(|entry| Value::from(entry.encode())));
-}
-
-/// A circle's id, document, score by create time, and members by name and by
-/// capacity.
-fn shown(circle: &Repair) -> [Value; 5] {
-    let document = circle.document.as_ref();
-    [
-        text(circle.id),
-        encoded(document, Document::encode),
-        text(circle.created),
-        encoded(document, keys::by_name_member),
-        encoded(document, keys::by_capacity_member),
-    ]
-}
-
-/// The event that parks a circle.
-fn parked(circle: &Repair) -> Value {
-    let event = circle.parked.as_ref();
-    event.map_or_else(none, |event| event.encode().into())
-}
-
-fn push_change(arguments: &mut Vec<Value>, change: &Change) {
-    arguments.push(i64::from(change.base.map_or(0, Version::get)).into());
-    push_history(arguments, &change.history);
-    let (before, after) = (change.before.as_ref(), change.after.as_ref());
-    arguments.extend([
-        encoded(after, Document::encode),
-        change.created.map_or_else(none, text),
-        encoded(before, keys::by_name_member),
-        encoded(before, keys::by_capacity_member),
-        encoded(after, keys::by_name_member),
-        encoded(after, keys::by_capacity_member),
-    ]);
-}
-
-fn encoded(document: Option<&Document>, encode: fn(&Document) -> String) -> Value {
-    document.map_or_else(none, |document| encode(document).into())
-}
-
-fn none() -> Value {
-    Value::from_static_str("")
-}
-
-pub(crate) fn text(value: impl ToString) -> Value {
-    value.to_string().into()
-}
-
-pub(crate) fn count_of(count: usize) -> Value {
-    i64::try_from(count).unwrap_or(i64::MAX).into()
-}
-
-/// The first word of a script's answer.
-fn kind(answer: &[Option<Bytes>]) -> &[u8] {
-    answer
-        .first()
-        .and_then(Option::as_deref)
-        .unwrap_or_default()
-}
-
-/// The items whose numbers a script answered with.
-fn numbered<'a, T>(numbers: &'a [Option<Bytes>], items: &'a [T]) -> impl Iterator<Item = &'a T> {
-    numbers.iter().flatten().filter_map(|number| {
-        let number: usize = std::str::from_utf8(number).ok()?.parse().ok()?;
-        items.get(number)
-    })
-}
-
-pub(crate) fn number(key: &str, stored: &[u8]) -> Result<u64, Error> {
-    std::str::from_utf8(stored)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| Error::Corrupt {
-            key: key.to_owned(),
-            corruption: Corruption::Unreadable("it is not a number".to_owned()),
-        })
-}
-
-pub(crate) fn unknown_answer(key: &str) -> Error {
-    Error::Corrupt {
-        key: key.to_owned(),
-        corruption: Corruption::Unreadable("the script's answer is unknown".to_owned()),
-    }
-}

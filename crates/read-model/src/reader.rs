@@ -7,6 +7,7 @@ use fred::types::{Key, Value};
 use futures_util::future::try_join_all;
 use shared_domain::{CircleId, Sequence};
 
+use crate::answer::unknown_answer;
 use crate::checkpoint::Checkpoint;
 use crate::circles::Circles;
 use crate::connection::Connection;
@@ -15,7 +16,6 @@ use crate::error::Error;
 use crate::keys::Keys;
 use crate::list::{self, Answer, ListQuery, Page, Walk};
 use crate::loader::Loader;
-use crate::projection::unknown_answer;
 use crate::script::Script;
 
 /// What was found, and how far the read model had come at that moment.

@@ -7,10 +7,12 @@ use fred::interfaces::{ClientLike, KeysInterface};
 use fred::types::{ClusterHash, CustomCommand, Key, Value};
 use shared_domain::CircleId;
 
+use crate::answer::unknown_answer;
+use crate::arguments::text;
 use crate::change::ChangePosition;
 use crate::connection::Connection;
 use crate::error::{Error, SetupError};
-use crate::projection::{Partition, text, unknown_answer};
+use crate::projection::Partition;
 use crate::standing::Standing;
 
 /// How many changes are looked at, or told, at once: Redis does nothing else meanwhile.
