@@ -10,9 +10,9 @@ use circles_proto::circles::v1::circle_command_service_server::{
 use event_store::{EventStore, MigrateError, SetupError, Writer, WriterTask, migrate};
 use service_kit::calls::Calls;
 use service_kit::health::Readiness;
+use service_kit::listeners::Listeners;
 use service_kit::program::chain;
 use service_kit::server::{Server, ServerError};
-use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tonic::service::Routes;
 
@@ -38,7 +38,7 @@ pub enum RunError {
     Migrate(#[from] MigrateError),
 }
 
-/// Serves on `listener` until `shutdown`, then drains: running calls end, and everything that
+/// Serves on `listeners` until `shutdown`, then drains: running calls end, and everything that
 /// was queued is in the log. That takes the drain timeout and the writer's patience at most.
 ///
 /// The health service answers at once; it turns to SERVING when the database is there.
@@ -48,10 +48,11 @@ pub enum RunError {
 /// [`RunError`]. A database that is missing is none: it is waited for.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    if let Ok(address) = listener.local_addr() {
+    let listeners = listeners.into();
+    if let Ok(address) = listeners.grpc.local_addr() {
         tracing::info!(%address, "command-service listens");
     }
     let commands = Arc::new(OnceLock::new());
@@ -67,7 +68,7 @@ pub async fn run(
         config.server.clone(),
     )?;
     let task = server
-        .run_while_opening(listener, shutdown, open(&config, commands))
+        .run_while_opening(listeners, shutdown, open(&config, commands))
         .await?;
     // The server has dropped the service, and with it the writer: what is queued comes to its end.
     // Unless a call outlived the drain, which still holds the writer and may never let go.

@@ -11,9 +11,9 @@ use event_store::{EventStore, SetupError};
 use read_model::{Connection, Lease, partitions};
 use service_kit::calls::Calls;
 use service_kit::health::Readiness;
+use service_kit::listeners::Listeners;
 use service_kit::program::chain;
 use service_kit::server::{Server, ServerError};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
@@ -54,10 +54,11 @@ pub enum RunError {
 /// [`RunError`]. A server that is missing is none: it is waited for.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    if let Ok(address) = listener.local_addr() {
+    let listeners = listeners.into();
+    if let Ok(address) = listeners.grpc.local_addr() {
         tracing::info!(%address, "projector listens");
     }
     let progress = Latest::new(Progress::default());
@@ -86,7 +87,7 @@ pub async fn run(
         ))
     };
     let tasks = server
-        .run_while_opening(listener, shutdown, opening)
+        .run_while_opening(listeners, shutdown, opening)
         .await?;
     if let Some(tasks) = tasks {
         tasks.stop().await;

@@ -7,8 +7,8 @@ use circles_proto::circles::v1::circle_query_service_server::{
 use read_model::{Connection, Feed, Follower, Reader, SetupError};
 use service_kit::calls::Calls;
 use service_kit::health::Readiness;
+use service_kit::listeners::Listeners;
 use service_kit::server::{Server, ServerError};
-use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::config::Config;
@@ -27,7 +27,7 @@ pub enum RunError {
     ReadModel(#[from] SetupError),
 }
 
-/// Serves on `listener` until `shutdown`, then lets running calls end.
+/// Serves on `listeners` until `shutdown`, then lets running calls end.
 ///
 /// The health service answers at once; it turns to SERVING when Redis is there.
 ///
@@ -36,10 +36,11 @@ pub enum RunError {
 /// [`RunError`]. A Redis that is missing is none: it is waited for.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    if let Ok(address) = listener.local_addr() {
+    let listeners = listeners.into();
+    if let Ok(address) = listeners.grpc.local_addr() {
         tracing::info!(%address, "query-service listens");
     }
     let mut redis = read_model::Config::new(config.redis.expose());
@@ -63,7 +64,7 @@ pub async fn run(
         Ok::<_, RunError>(())
     };
     server
-        .run_while_opening(listener, shutdown, opening)
+        .run_while_opening(listeners, shutdown, opening)
         .await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What every service needs and none is about: configuration, telemetry, health, reflection, drain.
+//! What every service needs and none is about: configuration, telemetry, metrics, health, reflection, drain.
 //!
 //! A service's `main.rs` names itself with a [`program::Program`], reads its settings through a
 //! [`config::Reader`] and hands its routes to a [`server::Server`]. Nothing here knows what a circle is.
@@ -9,6 +9,8 @@ pub mod check;
 pub mod config;
 pub mod deadline;
 pub mod health;
+pub mod listeners;
+pub mod metrics;
 pub mod program;
 pub mod server;
 pub mod shutdown;

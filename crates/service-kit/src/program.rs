@@ -3,7 +3,7 @@
 //! ```no_run
 //! use std::{io, net::SocketAddr, process::ExitCode};
 //! use service_kit::{check::check, config::{Invalid, Reader, parse}, program::{Program, Shutdown}};
-//! use tokio::net::TcpListener;
+//! use service_kit::listeners::Listeners;
 //!
 //! const PROGRAM: Program = Program {
 //!     name: "example-service",
@@ -24,9 +24,9 @@
 //!     reader.required("EXAMPLE_LISTEN", parse::address)
 //! }
 //!
-//! async fn serve(_: SocketAddr, listener: TcpListener, shutdown: Shutdown) -> io::Result<()> {
+//! async fn serve(_: SocketAddr, listeners: Listeners, shutdown: Shutdown) -> io::Result<()> {
 //!     shutdown.await;
-//! #   drop(listener);
+//! #   drop(listeners);
 //!     Ok(())
 //! }
 //! ```
@@ -45,7 +45,8 @@ use tokio::{net::TcpListener, runtime};
 
 use crate::{
     config::{self, Environment, Invalid, Reader},
-    shutdown, telemetry,
+    listeners::Listeners,
+    metrics, shutdown, telemetry,
 };
 
 /// The exit status for a wrong command line or configuration, `EX_USAGE` of sysexits.h: trying again will not help.
@@ -124,21 +125,27 @@ impl Program {
         iter::chain(SUBCOMMANDS, self.subcommands.iter().copied())
     }
 
-    /// [`run`](Self::run) for a server: binds the address and hands it to `run` with a future that resolves when
-    /// the process is told to stop.
+    /// [`run`](Self::run) for a server: binds the address, and the one of [`metrics::LISTEN`] where that is set, and
+    /// hands them to `run` with a future that resolves when the process is told to stop.
     pub fn serve<C, E: Error + 'static, F: Future<Output = Result<(), E>>>(
         &self,
         configure: impl FnOnce(&mut Reader<'_>) -> Result<C, Invalid>,
         listen: impl FnOnce(&C) -> SocketAddr,
-        run: impl FnOnce(C, TcpListener, Shutdown) -> F,
+        run: impl FnOnce(C, Listeners, Shutdown) -> F,
     ) -> ExitCode {
-        self.run(configure, async |config| {
+        let configure = |reader: &mut Reader<'_>| {
+            let config = configure(reader);
+            let metrics = metrics::read_listen(reader);
+            Ok((config?, metrics?))
+        };
+        self.run(configure, async |(config, metrics)| {
             let shutdown: Shutdown = Box::pin(shutdown::signal().map_err(ServeError::Signal)?);
-            let address = listen(&config);
-            let listener = TcpListener::bind(address)
-                .await
-                .map_err(|source| ServeError::Bind { address, source })?;
-            run(config, listener, shutdown)
+            let grpc = bind(listen(&config)).await?;
+            let metrics = match metrics {
+                Some(address) => Some(bind(address).await?),
+                None => None,
+            };
+            run(config, Listeners { grpc, metrics }, shutdown)
                 .await
                 .map_err(ServeError::Run)
         })
@@ -202,6 +209,12 @@ enum ServeError<E: Error + 'static> {
     },
     #[error(transparent)]
     Run(E),
+}
+
+async fn bind<E: Error + 'static>(address: SocketAddr) -> Result<TcpListener, ServeError<E>> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Bind { address, source })
 }
 
 #[derive(Debug, PartialEq, Eq)]

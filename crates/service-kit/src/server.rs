@@ -3,10 +3,11 @@
 use std::{
     iter,
     pin::pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{net::TcpListener, sync::oneshot, time};
+use tokio::{sync::oneshot, task::JoinSet, time};
 use tonic::{
     service::Routes,
     transport::{self, server::TcpIncoming},
@@ -15,6 +16,8 @@ use tonic::{
 use crate::{
     config::{Invalid, Reader, parse},
     health::Readiness,
+    listeners::Listeners,
+    metrics::{self, Calls, MeasuredCalls, Metrics},
 };
 
 /// How long running calls may go on once the process is told to stop.
@@ -103,6 +106,11 @@ pub enum ServerError {
 
 /// The health service's name.
 const HEALTH: &str = "grpc.health.v1.Health";
+/// The names of the reflection services.
+const REFLECTION: [&str; 2] = [
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+];
 
 /// A gRPC server that is ready to run.
 #[derive(Debug)]
@@ -110,6 +118,9 @@ pub struct Server {
     routes: Routes,
     readiness: Readiness,
     options: Options,
+    /// The full names of all methods that it has.
+    methods: Vec<String>,
+    metrics: Metrics,
 }
 
 impl Server {
@@ -147,11 +158,28 @@ impl Server {
                     .build_v1alpha()
                     .map_err(ServerError::Descriptors)?,
             );
+        let names = readiness.services().iter().map(String::as_str);
+        let names: Vec<_> = iter::chain(names, [HEALTH]).chain(REFLECTION).collect();
+        let descriptor_sets = [
+            descriptor_set,
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ];
         Ok(Self {
             routes,
+            methods: metrics::methods(descriptor_sets, &names),
             readiness,
             options,
+            metrics: Metrics::new(),
         })
+    }
+
+    /// Adds what it measures of its calls to these metrics, and serves them where it has a socket for it.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Serves until `shutdown` resolves, then drains: the health turns to NOT_SERVING, no new connection is
@@ -163,11 +191,18 @@ impl Server {
     /// When the transport fails.
     pub async fn run(
         self,
-        listener: TcpListener,
+        listeners: impl Into<Listeners>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Drain, ServerError> {
+        let listeners = listeners.into();
+        let calls = Calls::new(&self.metrics, &self.methods);
+        // Served to the end of the drain, which is one of the things to be seen.
+        let mut background = JoinSet::new();
+        if let Some(listener) = listeners.metrics {
+            background.spawn(metrics::serve(listener, self.metrics));
+        }
         // tonic's own socket settings do not reach a listener that was made elsewhere.
-        let incoming = TcpIncoming::from(listener)
+        let incoming = TcpIncoming::from(listeners.grpc)
             .with_nodelay(Some(true))
             .with_keepalive(Some(KEEPALIVE_INTERVAL));
         let (go_away, told_to_go_away) = oneshot::channel::<()>();
@@ -179,6 +214,7 @@ impl Server {
                 .http2_max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESET_STREAMS))
                 .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
                 .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+                .layer(MeasuredCalls(Arc::new(calls)))
                 .add_routes(self.routes)
                 .serve_with_incoming_shutdown(incoming, async {
                     // Dropping the sender is the message.
@@ -225,7 +261,7 @@ impl Server {
     /// The error of `open`, which ends the serving, or [`ServerError`].
     pub async fn run_while_opening<T, E: From<ServerError>>(
         self,
-        listener: TcpListener,
+        listeners: impl Into<Listeners>,
         shutdown: impl Future<Output = ()>,
         open: impl Future<Output = Result<T, E>>,
     ) -> Result<Option<T>, E> {
@@ -246,7 +282,7 @@ impl Server {
             readiness.set(true);
             shutdown.await;
         };
-        self.run(listener, until).await?;
+        self.run(listeners, until).await?;
         opened.transpose()
     }
 }

@@ -4,6 +4,7 @@
 
 mod calls;
 mod drain;
+mod metrics;
 mod program;
 mod served;
 mod support;

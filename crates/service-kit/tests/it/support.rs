@@ -11,6 +11,7 @@ use std::{
 use service_kit::{
     calls::Calls,
     health::Readiness,
+    listeners::Listeners,
     server::{Drain, Options, Server, ServerError},
     status::Domain,
 };
@@ -86,6 +87,8 @@ impl Service<http::Request<Body>> for Slow {
 /// A running server, and what it takes to stop it.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// Where its metrics are.
+    pub(crate) metrics: SocketAddr,
     pub(crate) readiness: Readiness,
     pub(crate) slow: Slow,
     shutdown: oneshot::Sender<()>,
@@ -95,6 +98,12 @@ pub(crate) struct Running {
 pub(crate) async fn start(drain_timeout: Duration) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let scraped = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let metrics = scraped.local_addr().unwrap();
+    let listeners = Listeners {
+        grpc: listener,
+        metrics: Some(scraped),
+    };
     let readiness = Readiness::new([Slow::NAME]);
     let slow = Slow::new();
     let server = Server::new(
@@ -108,11 +117,12 @@ pub(crate) async fn start(drain_timeout: Duration) -> Running {
     )
     .unwrap();
     let (shutdown, told) = oneshot::channel();
-    let server = tokio::spawn(server.run(listener, async {
+    let server = tokio::spawn(server.run(listeners, async {
         let _ = told.await;
     }));
     Running {
         address,
+        metrics,
         readiness,
         slow,
         shutdown,
