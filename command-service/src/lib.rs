@@ -7,6 +7,7 @@ mod commands;
 pub mod config;
 mod failure;
 mod grpc;
+mod metrics;
 mod start;
 
 pub use start::{RunError, run};

@@ -7,10 +7,11 @@ use circles_proto::FILE_DESCRIPTOR_SET;
 use circles_proto::circles::v1::circle_command_service_server::{
     CircleCommandServiceServer, SERVICE_NAME,
 };
-use event_store::{EventStore, MigrateError, SetupError, Writer, WriterTask, migrate};
+use event_store::{EventStore, Figures, MigrateError, SetupError, Writer, WriterTask, migrate};
 use service_kit::calls::Calls;
 use service_kit::health::Readiness;
 use service_kit::listeners::Listeners;
+use service_kit::metrics::Metrics;
 use service_kit::program::chain;
 use service_kit::server::{Server, ServerError};
 use tokio::time::timeout;
@@ -20,6 +21,7 @@ use crate::commands::Commands;
 use crate::config::Config;
 use crate::failure::DOMAIN;
 use crate::grpc::CommandService;
+use crate::metrics::{self, Batches};
 
 /// How long between two looks at a database that is not there yet.
 const RETRY: Duration = Duration::from_secs(1);
@@ -55,20 +57,27 @@ pub async fn run(
     if let Ok(address) = listeners.grpc.local_addr() {
         tracing::info!(%address, "command-service listens");
     }
+    let metrics = Metrics::new();
+    let figures = Arc::new(OnceLock::new());
+    metrics::read(&metrics, &config.writer, Arc::clone(&figures));
     let commands = Arc::new(OnceLock::new());
-    let readiness = Readiness::new([SERVICE_NAME]);
-    let service = CircleCommandServiceServer::new(CommandService::new(
+    let opening = open(
+        &config,
         Arc::clone(&commands),
-        readiness.clone(),
-    ));
+        Batches::new(&metrics),
+        figures,
+    );
+    let readiness = Readiness::new([SERVICE_NAME]);
+    let service = CircleCommandServiceServer::new(CommandService::new(commands, readiness.clone()));
     let server = Server::new(
         Routes::new(Calls::new(service, DOMAIN, config.server.max_calls)),
         FILE_DESCRIPTOR_SET,
         readiness,
         config.server.clone(),
-    )?;
+    )?
+    .with_metrics(metrics);
     let task = server
-        .run_while_opening(listeners, shutdown, open(&config, commands))
+        .run_while_opening(listeners, shutdown, opening)
         .await?;
     // The server has dropped the service, and with it the writer: what is queued comes to its end.
     // Unless a call outlived the drain, which still holds the writer and may never let go.
@@ -83,7 +92,12 @@ pub async fn run(
 }
 
 /// Waits for the database, and hands over the commands.
-async fn open(config: &Config, commands: Arc<OnceLock<Commands>>) -> Result<WriterTask, RunError> {
+async fn open(
+    config: &Config,
+    commands: Arc<OnceLock<Commands>>,
+    batches: Batches,
+    figures: Arc<OnceLock<Figures>>,
+) -> Result<WriterTask, RunError> {
     let store = loop {
         match connect(config).await {
             Ok(store) => break store,
@@ -94,8 +108,10 @@ async fn open(config: &Config, commands: Arc<OnceLock<Commands>>) -> Result<Writ
             Err(error) => return Err(error),
         }
     };
-    let (writer, task) = Writer::start(store.clone(), config.writer.clone());
-    // Nobody else sets it.
+    let observe = move |batch| batches.observe(batch);
+    let (writer, task) = Writer::start_observed(store.clone(), config.writer.clone(), observe);
+    // Nobody else sets them.
+    let _ = figures.set(writer.figures());
     let _ = commands.set(Commands::new(store, writer));
     Ok(task)
 }

@@ -34,6 +34,11 @@ impl Appender {
         }
     }
 
+    /// Where the log ended after the last append, if that ended well.
+    pub(crate) fn head(&self) -> Option<Sequence> {
+        self.head
+    }
+
     /// Appends what the rules allow of a batch, in one transaction, and judges each attempt by
     /// itself.
     ///

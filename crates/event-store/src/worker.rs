@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::append::Appender;
 use crate::cache::CircleCache;
 use crate::error::StoreError;
+use crate::figures::{Batch, Counts};
 use crate::load::StoredCircle;
 use crate::snapshots;
 use crate::store::EventStore;
@@ -39,7 +40,12 @@ pub(crate) struct Worker {
     due: mpsc::Sender<snapshots::Due>,
     /// Kept from batch to batch: the pool would test it before and after each.
     connection: Option<PoolConnection<MySql>>,
+    counts: Arc<Counts>,
+    observe: Observe,
 }
+
+/// Who is told of every batch that was appended.
+type Observe = Box<dyn FnMut(Batch) + Send>;
 
 impl Worker {
     pub(crate) fn new(
@@ -47,6 +53,8 @@ impl Worker {
         cache: Arc<CircleCache>,
         options: WriterOptions,
         due: mpsc::Sender<snapshots::Due>,
+        counts: Arc<Counts>,
+        observe: Observe,
     ) -> Self {
         Self {
             store,
@@ -54,6 +62,8 @@ impl Worker {
             options,
             due,
             connection: None,
+            counts,
+            observe,
         }
     }
 
@@ -156,15 +166,24 @@ impl Worker {
             Some(connection) => connection,
             None => self.store.pool.acquire().await?,
         };
+        let begun = Instant::now();
         match self.appender.append(&mut connection, batch, first).await {
             Ok(verdicts) => {
                 self.connection = Some(connection);
+                if let Some(head) = self.appender.head() {
+                    self.counts.see_head(head);
+                }
+                (self.observe)(Batch {
+                    commands: batch.len(),
+                    took: begun.elapsed(),
+                });
                 Ok(verdicts)
             }
             Err(error) => {
                 // Whatever state it is in, nobody meets it again; the server rolls back what
                 // was open.
                 connection.close_on_drop();
+                self.counts.count_failure();
                 Err(error)
             }
         }

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::cache::CircleCache;
+use crate::figures::{Batch, Counts, Figures};
 use crate::load::StoredCircle;
 use crate::snapshots;
 use crate::store::EventStore;
@@ -83,6 +84,7 @@ pub struct Writer {
     shared_places: Arc<Semaphore>,
     store: EventStore,
     cache: Arc<CircleCache>,
+    counts: Arc<Counts>,
 }
 
 /// What to do when the queue is full.
@@ -114,6 +116,17 @@ impl Writer {
     /// Starts the task that appends.
     #[must_use]
     pub fn start(store: EventStore, options: WriterOptions) -> (Self, WriterTask) {
+        Self::start_observed(store, options, |_| {})
+    }
+
+    /// [`start`](Self::start), with somebody who is told of every batch that was appended. The
+    /// next one waits for that, so it must be quick.
+    #[must_use]
+    pub fn start_observed(
+        store: EventStore,
+        options: WriterOptions,
+        observe: impl FnMut(Batch) + Send + 'static,
+    ) -> (Self, WriterTask) {
         let (queue, jobs) = mpsc::channel(options.queue);
         // Half of the queue is kept from those who wait: in a queue that others fill as soon as
         // there is room, one who does not wait would never find a place.
@@ -121,13 +134,22 @@ impl Writer {
         let (due, snapshots_due) = mpsc::channel(snapshots::QUEUE);
         let cache = Arc::new(CircleCache::new(options.cache_bytes));
         let snapshots = tokio::spawn(snapshots::run(store.clone(), snapshots_due));
-        let worker = Worker::new(store.clone(), Arc::clone(&cache), options, due);
+        let counts = Arc::new(Counts::default());
+        let worker = Worker::new(
+            store.clone(),
+            Arc::clone(&cache),
+            options,
+            due,
+            Arc::clone(&counts),
+            Box::new(observe),
+        );
         let appending = tokio::spawn(worker.run(jobs));
         let writer = Self {
             queue,
             shared_places,
             store,
             cache,
+            counts,
         };
         (
             writer,
@@ -136,6 +158,16 @@ impl Writer {
                 snapshots,
             },
         )
+    }
+
+    /// What this writer and its clones tell of themselves.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        Figures {
+            counts: Arc::clone(&self.counts),
+            queue: self.queue.downgrade(),
+            ignored_snapshots: Arc::clone(&self.store.ignored_snapshots),
+        }
     }
 
     /// Submits a command and waits for what becomes of it. Once queued it runs to its end, even
@@ -167,10 +199,16 @@ impl Writer {
     ) -> Result<Outcome, SubmitError> {
         let id = submission.circle_id;
         let mut basis = match (self.cache.get(id), &submission.command) {
-            (Some(cached), _) => cached,
+            (Some(cached), _) => {
+                self.counts.count_look(true);
+                cached
+            }
             // Mostly there is none of this id yet; if there is, the log says so.
             (None, Command::Create { .. }) => StoredCircle::default(),
-            (None, _) => self.load(id).await?,
+            (None, _) => {
+                self.counts.count_look(false);
+                self.load(id).await?
+            }
         };
         for _ in 0..ATTEMPTS {
             let attempt = Attempt {
@@ -199,7 +237,10 @@ impl Writer {
                 .queue
                 .try_send(job(None))
                 .map_err(|error| match error {
-                    mpsc::error::TrySendError::Full(_) => SubmitError::QueueFull,
+                    mpsc::error::TrySendError::Full(_) => {
+                        self.counts.count_refused();
+                        SubmitError::QueueFull
+                    }
                     mpsc::error::TrySendError::Closed(_) => SubmitError::Closed,
                 })?,
             WhenFull::Wait => {

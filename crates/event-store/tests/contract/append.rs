@@ -3,7 +3,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use event_store::{Fresh, Outcome, SubmitError, Writer, WriterOptions};
-use shared_domain::{Command, Refusal, Version};
+use shared_domain::{Command, Refusal, Sequence, Version};
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
 use tokio::task::JoinSet;
@@ -19,6 +19,7 @@ on_every_engine!(
     a_refusal_leaves_its_neighbours_alone,
     replicas_racing_for_one_circle_leave_no_hole,
     a_full_queue_turns_away_at_once,
+    a_writer_tells_figures_of_itself,
     what_was_submitted_is_appended_though_nobody_waits,
     an_append_that_waits_too_long_for_the_head_is_tried_again,
     a_connection_that_is_cut_is_replaced,
@@ -158,6 +159,8 @@ async fn a_full_queue_turns_away_at_once(engine: Engine) {
         ..WriterOptions::default()
     };
     let (writer, _task) = Writer::start(log.store.clone(), options);
+    let figures = writer.figures();
+    let mut appended = 0;
     // While somebody else holds the head, nothing leaves the queue.
     let mut connection = log.connection().await;
     let held = hold_head(&mut connection).await;
@@ -175,10 +178,52 @@ async fn a_full_queue_turns_away_at_once(engine: Engine) {
     held.rollback().await.unwrap();
     while let Some(answer) = calls.join_next().await {
         match answer.unwrap() {
-            Ok(Outcome::Appended(_)) | Err(SubmitError::QueueFull) => {}
+            Ok(Outcome::Appended(_)) => appended += 1,
+            Err(SubmitError::QueueFull) => {}
             other => panic!("{other:?}"),
         }
     }
+    assert_eq!(figures.refused(), 50 - appended);
+    assert_eq!(figures.queue_length(), 0);
+}
+
+async fn a_writer_tells_figures_of_itself(engine: Engine) {
+    let log = Log::create(engine).await;
+    let (tell, told) = std::sync::mpsc::channel();
+    let observe = move |batch| tell.send(batch).unwrap();
+    let options = WriterOptions::default();
+    let (writer, task) = Writer::start_observed(log.store.clone(), options, observe);
+    let figures = writer.figures();
+    assert_eq!(figures.head(), None);
+
+    let id = new_circle();
+    submit(&writer, id, create("football", 20)).await.unwrap();
+    submit(&writer, id, set_capacity(30, None)).await.unwrap();
+    submit(&writer, new_circle(), set_capacity(30, None))
+        .await
+        .unwrap();
+    let of_memory = (figures.cache_hits(), figures.cache_misses());
+    assert_eq!(of_memory, (1, 1));
+    assert_eq!(figures.head(), Some(Sequence::new(2)));
+    assert_eq!(
+        (
+            figures.refused(),
+            figures.queue_length(),
+            figures.failures()
+        ),
+        (0, 0, 0)
+    );
+    let batches: Vec<_> = told.try_iter().collect();
+    assert_eq!(batches.len(), 3);
+    assert!(batches.iter().all(|batch| batch.commands == 1));
+
+    log.cut_other_connections().await;
+    submit(&writer, id, set_capacity(40, None)).await.unwrap();
+    assert!(figures.failures() > 0);
+    // They keep nothing alive.
+    drop(writer);
+    task.finished().await;
+    assert_eq!(figures.head(), Some(Sequence::new(3)));
 }
 
 async fn what_was_submitted_is_appended_though_nobody_waits(engine: Engine) {
