@@ -13,6 +13,7 @@ mod fields;
 mod import;
 mod lifecycle;
 mod log;
+mod metrics;
 mod races;
 mod records;
 mod retries;

@@ -1,5 +1,7 @@
 //! The service in this process, its clients, and what they ask.
 
+use std::net::SocketAddr;
+
 use circles_proto::circles::v1::circle_command_service_client::CircleCommandServiceClient;
 use circles_proto::circles::v1::circle_command_service_server::SERVICE_NAME;
 use circles_proto::circles::v1::{
@@ -8,7 +10,10 @@ use circles_proto::circles::v1::{
 };
 use command_service::config::Config;
 use command_service::{RunError, run};
+use service_kit::listeners::Listeners;
 pub(crate) use test_support::hosted::{Hosted, Stopping, soon};
+use test_support::metrics;
+use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -18,19 +23,27 @@ use uuid::Uuid;
 pub(crate) type Client = CircleCommandServiceClient<Channel>;
 
 /// A running service, and how to reach it.
-pub(crate) struct Service(Hosted<RunError>);
+pub(crate) struct Service {
+    hosted: Hosted<RunError>,
+    /// Where its metrics are.
+    pub(crate) metrics: SocketAddr,
+}
 
 impl Service {
     /// Starts it, and does not wait for its database.
     pub(crate) fn start(config: Config) -> Self {
-        Self(Hosted::start(config.listen, |listener, shutdown| {
-            run(config, listener, shutdown)
-        }))
+        let socket = metrics::socket();
+        let metrics = socket.local_addr().unwrap();
+        let hosted = Hosted::start(config.listen, |grpc, shutdown| {
+            let metrics = Some(TcpListener::from_std(socket).unwrap());
+            run(config, Listeners { grpc, metrics }, shutdown)
+        });
+        Self { hosted, metrics }
     }
 
     /// Where it is, for a connection with settings of its own.
     pub(crate) fn endpoint(&self) -> Endpoint {
-        Endpoint::from_shared(format!("http://{}", self.0.address())).unwrap()
+        Endpoint::from_shared(format!("http://{}", self.hosted.address())).unwrap()
     }
 
     pub(crate) async fn channel(&self) -> Channel {
@@ -61,12 +74,12 @@ impl Service {
 
     /// Tells it to stop, and leaves the waiting to [`Stopping::ended`].
     pub(crate) fn stop(self) -> Stopping<RunError> {
-        self.0.stop()
+        self.hosted.stop()
     }
 
     /// Waits for an end that nobody asked for.
     pub(crate) async fn ended(self) -> Result<(), RunError> {
-        self.0.ended().await
+        self.hosted.ended().await
     }
 }
 

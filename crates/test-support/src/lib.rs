@@ -9,6 +9,7 @@
 
 pub mod hosted;
 pub mod judge;
+pub mod metrics;
 pub mod mysql;
 pub mod process;
 pub mod readme;

@@ -1,5 +1,7 @@
 //! The service in this process, and its clients.
 
+use std::net::SocketAddr;
+
 use circles_proto::circles::v1::circle_query_service_client::CircleQueryServiceClient;
 use circles_proto::circles::v1::circle_query_service_server::SERVICE_NAME;
 use hyper_util::client::legacy::Client as HttpClient;
@@ -7,7 +9,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use query_service::config::Config;
 use query_service::{RunError, run};
+use service_kit::listeners::Listeners;
 pub(crate) use test_support::hosted::{Hosted, Stopping, soon};
+use test_support::metrics;
+use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
@@ -20,18 +25,26 @@ pub(crate) type Client = CircleQueryServiceClient<Channel>;
 pub(crate) type ClientWithoutClock = CircleQueryServiceClient<HttpClient<HttpConnector, Body>>;
 
 /// A running service, and how to reach it.
-pub(crate) struct Service(Hosted<RunError>);
+pub(crate) struct Service {
+    hosted: Hosted<RunError>,
+    /// Where its metrics are.
+    pub(crate) metrics: SocketAddr,
+}
 
 impl Service {
     /// Starts it, and does not wait for its Redis.
     pub(crate) fn start(config: Config) -> Self {
-        Self(Hosted::start(config.listen, |listener, shutdown| {
-            run(config, listener, shutdown)
-        }))
+        let socket = metrics::socket();
+        let metrics = socket.local_addr().unwrap();
+        let hosted = Hosted::start(config.listen, |grpc, shutdown| {
+            let metrics = Some(TcpListener::from_std(socket).unwrap());
+            run(config, Listeners { grpc, metrics }, shutdown)
+        });
+        Self { hosted, metrics }
     }
 
     async fn channel(&self) -> Channel {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.0.address())).unwrap();
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.hosted.address())).unwrap();
         soon(endpoint.connect()).await.unwrap()
     }
 
@@ -48,7 +61,7 @@ impl Service {
         let http = HttpClient::builder(TokioExecutor::new())
             .http2_only(true)
             .build(connector);
-        let origin = format!("http://{}", self.0.address()).parse().unwrap();
+        let origin = format!("http://{}", self.hosted.address()).parse().unwrap();
         ClientWithoutClock::with_origin(http, origin)
     }
 
@@ -71,6 +84,6 @@ impl Service {
 
     /// Tells it to stop, and leaves the waiting to [`Stopping::ended`].
     pub(crate) fn stop(self) -> Stopping<RunError> {
-        self.0.stop()
+        self.hosted.stop()
     }
 }
