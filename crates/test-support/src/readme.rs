@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The defaults of the variables of one service, by name, as the README's table of configuration has them.
-/// None for one that must be set. `service` is the letter that the table uses.
+/// The variables of one service by name, each with its default as the README's table of configuration has it:
+/// `required` for one that must be set, nothing for one that has no default. `service` is the letter that the
+/// table uses.
 ///
 /// A variable for secrets stands for its `_FILE` variant, too.
 ///
@@ -12,7 +13,7 @@ use std::path::Path;
 ///
 /// When the README or its table is not found.
 #[must_use]
-pub fn configuration(service: &str) -> BTreeMap<String, Option<String>> {
+pub fn configuration(service: &str) -> BTreeMap<String, String> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let readme = std::fs::read_to_string(readme).expect("the README is there");
     let (_, table) = readme
@@ -26,13 +27,8 @@ pub fn configuration(service: &str) -> BTreeMap<String, Option<String>> {
             panic!("not a row of the table: {row}")
         };
         if services.split(' ').any(|letter| letter == service) {
-            let default = default
-                .strip_prefix('`')
-                .and_then(|it| it.strip_suffix('`'));
-            variables.insert(
-                name.trim_matches('`').to_owned(),
-                default.map(str::to_owned),
-            );
+            let text = |cell: &str| cell.trim_matches('`').to_owned();
+            variables.insert(text(name), text(default));
         }
     }
     variables
