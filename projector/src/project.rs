@@ -1,10 +1,11 @@
 //! The projector, and one step of it.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use event_store::{Damage, EventStore, StoreError};
+use event_store::{Damage, EventStore, LogEntry, StoreError};
 use quick_cache::unsync::Cache;
 use read_model::{Checkpoint, Layout, Partition, Phase};
+use service_kit::trace::WorkSpan;
 use shared_domain::{CircleId, Sequence};
 
 use crate::apply::InFlight;
@@ -229,6 +230,7 @@ impl Projector {
         }
         let from = state.furthest_behind();
         let batch = self.options.batch;
+        let begun = SystemTime::now();
         let (page, more) = match self.pages.next(from, batch, &state.holes).await {
             Ok((Page::Behind(page), more)) => (page, more),
             Ok((Page::OtherLog, _)) if self.settle().await? => return self.rewind(state).await,
@@ -239,6 +241,7 @@ impl Projector {
                 return Err(error.into());
             }
         };
+        let _span = apply_span(begun, &page);
         if let (true, Some(last)) = (more, page.last()) {
             let until = Checkpoint::at(last.sequence, last.id);
             if let Some(step) = self.apply_ahead(state, from, until, &page).await? {
@@ -264,4 +267,20 @@ impl Projector {
     pub(crate) fn forget_circle(&mut self, id: CircleId) {
         self.known.remove(&id);
     }
+}
+
+/// Links to the commands that made the events of a page.
+fn apply_span(begun: SystemTime, page: &[LogEntry]) -> Option<WorkSpan> {
+    let causes = page
+        .iter()
+        .map(|entry| entry.metadata.traceparent.as_deref());
+    let mut span = WorkSpan::begin("apply", begun, causes.flatten())?;
+    let (first, last) = (page.first()?.sequence, page.last()?.sequence);
+    for (key, sequence) in [
+        ("circles.first_sequence", first),
+        ("circles.last_sequence", last),
+    ] {
+        span.record(key, i64::try_from(sequence.get()).unwrap_or(i64::MAX));
+    }
+    Some(span)
 }

@@ -1,4 +1,4 @@
-//! What surrounds every call of a service: how many there may be at a time, and when they are over.
+//! What surrounds every call of a service: how many there may be at a time, when they are over, and their trace.
 //!
 //! tonic's own timer answers CANCELLED, without details, and tells the service nothing; its own limit is per
 //! connection. Health and reflection stay outside, so that they are answered whatever the load is.
@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 
 use crate::deadline::{self, Deadline};
 use crate::status::Domain;
+use crate::trace::CallSpan;
 
 /// A little before the client gives up, so that our answer still reaches it, and before tonic's own timer. A
 /// service that can say more than that time is over does so earlier still.
@@ -76,7 +77,7 @@ where
                     "too many calls at a time",
                 )
                 .retry_after(AFTER_TOO_MANY);
-            return Answer::Refused(Some(Box::new(too_many.build())));
+            return Answer(Progress::Refused(Some(Box::new(too_many.build()))));
         };
         let over = deadline::timeout(request.headers()).and_then(|timeout| {
             // Beyond what the clock can tell there is no limit.
@@ -84,24 +85,31 @@ where
             request.extensions_mut().insert(Deadline(over));
             Some(Box::pin(sleep_until(over)))
         });
-        Answer::Running {
+        let span = CallSpan::begin(&mut request);
+        Answer(Progress::Running {
             call: self.service.call(request),
+            span,
             over,
             domain: self.domain,
             _place: place,
-        }
+        })
     }
 }
 
 /// The answer of [`Calls`].
 #[derive(Debug)]
-pub enum Answer<F> {
+pub struct Answer<F>(Progress<F>);
+
+#[derive(Debug)]
+enum Progress<F> {
     /// The call was turned away.
     Refused(Option<Box<Status>>),
     /// The call is worked on.
     Running {
         /// Its handler.
         call: F,
+        /// What its trace says of it.
+        span: Option<CallSpan>,
         /// When it is over.
         over: Option<Pin<Box<Sleep>>>,
         /// Who defines the reason of its failure.
@@ -119,29 +127,39 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        match self.get_mut() {
-            Self::Refused(status) => {
+        match &mut self.get_mut().0 {
+            Progress::Refused(status) => {
                 // A future that is polled after its end may answer anything.
                 let status = status.take().map_or_else(|| Status::unknown(""), |it| *it);
                 Poll::Ready(Ok(status.into_http()))
             }
-            Self::Running {
-                call, over, domain, ..
+            Progress::Running {
+                call,
+                span,
+                over,
+                domain,
+                ..
             } => {
-                if let Poll::Ready(answer) = Pin::new(call).poll(context) {
-                    return Poll::Ready(answer);
-                }
-                let Some(over) = over else {
-                    return Poll::Pending;
+                let answer = match Pin::new(call).poll(context) {
+                    Poll::Ready(Ok(answer)) => answer,
+                    Poll::Ready(Err(never)) => match never {},
+                    Poll::Pending => {
+                        let Some(over) = over else {
+                            return Poll::Pending;
+                        };
+                        ready!(over.as_mut().poll(context));
+                        let failure = domain.failure(
+                            Code::DeadlineExceeded,
+                            "DEADLINE_EXCEEDED",
+                            "the deadline passed before there was an answer",
+                        );
+                        failure.build().into_http()
+                    }
                 };
-                over.as_mut().poll(context).map(|()| {
-                    let failure = domain.failure(
-                        Code::DeadlineExceeded,
-                        "DEADLINE_EXCEEDED",
-                        "the deadline passed before there was an answer",
-                    );
-                    Ok(failure.build().into_http())
-                })
+                if let Some(span) = span.take() {
+                    span.end(&answer);
+                }
+                Poll::Ready(Ok(answer))
             }
         }
     }

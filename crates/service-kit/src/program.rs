@@ -47,6 +47,7 @@ use crate::{
     config::{self, Environment, Invalid, Reader},
     listeners::Listeners,
     metrics, shutdown, telemetry,
+    trace::Traces,
 };
 
 /// The exit status for a wrong command line or configuration, `EX_USAGE` of sysexits.h: trying again will not help.
@@ -172,6 +173,7 @@ impl Program {
                 return print(io::stderr(), text, BAD_CONFIGURATION.into());
             }
         };
+        let traces = options.traces.clone();
         let started = telemetry::init(options);
         if let Err(error) = started {
             return print(
@@ -184,7 +186,16 @@ impl Program {
             Ok(runtime) => runtime,
             Err(error) => return failed(&error),
         };
+        let traces = {
+            // Their connection belongs to the runtime.
+            let _inside = runtime.enter();
+            match Traces::start(&traces, self.name, self.version) {
+                Ok(traces) => traces,
+                Err(error) => return failed(&error),
+            }
+        };
         let done = runtime.block_on(work(config));
+        traces.end();
         // Dropping the runtime would wait for blocking tasks without a limit.
         runtime.shutdown_timeout(RUNTIME_GRACE);
         match done {

@@ -1,4 +1,4 @@
-//! Structured logs to standard error. Standard output belongs to what a subcommand prints.
+//! Structured logs to standard error, and traces. Standard output belongs to what a subcommand prints.
 
 use std::io::{self, IsTerminal as _};
 
@@ -8,6 +8,7 @@ use tracing_subscriber::{
 };
 
 use crate::config::{Invalid, Reader};
+use crate::trace;
 
 /// What is logged, as tracing's filter directives: `info`, `warn,command_service=debug`.
 pub const LOG: &str = "CIRCLES_LOG";
@@ -31,10 +32,12 @@ pub struct Options {
     pub filter: EnvFilter,
     /// How it is written.
     pub format: Format,
+    /// What is traced, and where that goes.
+    pub traces: trace::Options,
 }
 
 impl Options {
-    /// Reads [`LOG`] (default `info`) and [`LOG_FORMAT`] (default `text`).
+    /// Reads [`LOG`] (default `info`) and [`LOG_FORMAT`] (default `text`), and those of [`trace`].
     ///
     /// # Errors
     /// When the reader refused a variable.
@@ -45,9 +48,11 @@ impl Options {
             })
         });
         let format = reader.or(LOG_FORMAT, parse_format, Format::default());
+        let traces = trace::Options::read(reader);
         Ok(Self {
             filter: filter?.unwrap_or_else(|| EnvFilter::new("info")),
             format: format?,
+            traces: traces?,
         })
     }
 }

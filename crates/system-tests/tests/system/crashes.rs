@@ -207,6 +207,7 @@ async fn cluster_loses_masters(engine: redis::Engine) {
         redis: cluster.url(),
         partitions: PARTITIONS,
         spare: 15,
+        settings: Vec::new(),
     });
     create(&services, "first").await;
     let watcher = Watcher::start(&services);
@@ -235,5 +236,6 @@ fn places(log: &Database, redis: &RedisDatabase) -> Places {
         redis: redis.url(),
         partitions: 1,
         spare: 15,
+        settings: Vec::new(),
     }
 }

@@ -11,3 +11,4 @@ mod clients;
 mod crashes;
 mod rolling;
 mod support;
+mod traces;

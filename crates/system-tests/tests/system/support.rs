@@ -24,6 +24,19 @@ pub(crate) struct Places {
     pub(crate) partitions: u16,
     /// The logical database for rebuilds.
     pub(crate) spare: u32,
+    /// What else is set.
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
+impl Places {
+    fn start(&self, name: &'static str, settings: &[(&str, &str)]) -> Service {
+        let more = self
+            .settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()));
+        let settings: Vec<(&str, &str)> = settings.iter().copied().chain(more).collect();
+        Service::start(name, &settings)
+    }
 }
 
 /// The three services, on servers that are somebody else's. They end with this.
@@ -74,6 +87,11 @@ pub(crate) struct System {
 impl System {
     /// Starts everything, with the log on a server of this kind.
     pub(crate) async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, &[]).await
+    }
+
+    /// The same, with more settings for all services.
+    pub(crate) async fn start_with(engine: Engine, settings: &[(&'static str, &str)]) -> Self {
         let log = Database::create(engine).await;
         let redis = RedisDatabase::fresh(redis::Engine::Redis);
         let spare = RedisDatabase::fresh(redis::Engine::Redis);
@@ -82,6 +100,10 @@ impl System {
             redis: redis.url(),
             partitions: 1,
             spare: spare.number(),
+            settings: settings
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned()))
+                .collect(),
         };
         Self {
             services: Services::start(places),
@@ -102,7 +124,7 @@ impl System {
 pub(crate) const ANY_PORT: &str = "127.0.0.1:0";
 
 pub(crate) fn start_command(places: &Places, listen: &str) -> Service {
-    Service::start(
+    places.start(
         "command-service",
         &[
             ("CIRCLES_MYSQL_URL", &places.mysql),
@@ -113,7 +135,7 @@ pub(crate) fn start_command(places: &Places, listen: &str) -> Service {
 }
 
 pub(crate) fn start_query(places: &Places, listen: &str) -> Service {
-    Service::start(
+    places.start(
         "query-service",
         &[
             ("CIRCLES_REDIS_URL", &places.redis),
@@ -124,7 +146,7 @@ pub(crate) fn start_query(places: &Places, listen: &str) -> Service {
 }
 
 fn start_projector(places: &Places) -> Service {
-    Service::start(
+    places.start(
         "projector",
         &[
             ("CIRCLES_MYSQL_URL", &places.mysql),
