@@ -6,6 +6,7 @@
 pub mod config;
 mod failure;
 mod grpc;
+mod metrics;
 mod queries;
 mod start;
 

@@ -9,6 +9,8 @@ use read_model::{
 use shared_domain::{CircleId, Sequence};
 use tokio::time::Instant;
 
+use crate::metrics::Waits;
+
 /// A little before the client's deadline, so that our answer still arrives and says more than
 /// that time is over.
 const MARGIN: Duration = Duration::from_millis(20);
@@ -57,14 +59,21 @@ pub(crate) struct Queries {
     reader: Reader,
     follower: Follower,
     max_wait: Duration,
+    waits: Waits,
 }
 
 impl Queries {
-    pub(crate) fn new(reader: Reader, follower: Follower, max_wait: Duration) -> Self {
+    pub(crate) fn new(
+        reader: Reader,
+        follower: Follower,
+        max_wait: Duration,
+        waits: Waits,
+    ) -> Self {
         Self {
             reader,
             follower,
             max_wait,
+            waits,
         }
     }
 
@@ -167,8 +176,8 @@ impl Queries {
                 }
             }
         };
-        tokio::time::timeout_at(begun + limit, waiting)
-            .await
-            .unwrap_or(Err(too_late))
+        let answer = tokio::time::timeout_at(begun + limit, waiting).await;
+        self.waits.ended(begun.elapsed(), answer.is_ok());
+        answer.unwrap_or(Err(too_late))
     }
 }

@@ -8,12 +8,14 @@ use read_model::{Connection, Feed, Follower, Reader, SetupError};
 use service_kit::calls::Calls;
 use service_kit::health::Readiness;
 use service_kit::listeners::Listeners;
+use service_kit::metrics::Metrics;
 use service_kit::server::{Server, ServerError};
 use tonic::service::Routes;
 
 use crate::config::Config;
 use crate::failure::DOMAIN;
 use crate::grpc::QueryService;
+use crate::metrics::{self, Waits};
 use crate::queries::Queries;
 
 /// Why the service ended.
@@ -49,7 +51,10 @@ pub async fn run(
     let redis = Connection::open(&redis)?;
     let follower = Follower::start(redis.clone())?;
     let feed = Feed::start(&redis, &follower, config.watch);
-    let queries = Queries::new(Reader::new(redis.clone()), follower, config.max_wait);
+    let reader = Reader::new(redis.clone());
+    let metrics = Metrics::new();
+    metrics::read(&metrics, reader.clone(), redis.clone(), feed.counter());
+    let queries = Queries::new(reader, follower, config.max_wait, Waits::new(&metrics));
     let readiness = Readiness::new([SERVICE_NAME]);
     let service = QueryService::new(queries, feed, readiness.clone());
     let service = CircleQueryServiceServer::new(service);
@@ -58,7 +63,8 @@ pub async fn run(
         FILE_DESCRIPTOR_SET,
         readiness,
         config.server,
-    )?;
+    )?
+    .with_metrics(metrics);
     let opening = async {
         redis.connected().await.map_err(SetupError::Redis)?;
         Ok::<_, RunError>(())

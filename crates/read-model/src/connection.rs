@@ -1,5 +1,6 @@
 //! The connections to Redis, kept up for ever.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ struct Shared {
     keys: Vec<Arc<Keys>>,
     pool: Pool,
     fault: Arc<Fault>,
+    commands: AtomicU64,
     _tasks: Vec<OwnedTask>,
 }
 
@@ -73,6 +75,7 @@ impl Connection {
                 keys: config.layout().keys().into_iter().map(Arc::new).collect(),
                 pool,
                 fault,
+                commands: AtomicU64::new(0),
                 _tasks: tasks,
             }),
         })
@@ -140,8 +143,16 @@ impl Connection {
         }
     }
 
+    /// The connection for one command.
     pub(crate) fn client(&self) -> &Client {
+        self.shared.commands.fetch_add(1, Ordering::Relaxed);
         self.shared.pool.next_connected()
+    }
+
+    /// How many commands were sent so far, each of which is a round trip.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        self.shared.commands.load(Ordering::Relaxed)
     }
 
     /// What strings hold, in one command; `blame` names them in an error.
@@ -186,7 +197,7 @@ impl Connection {
     /// knows of its timeout only; the reason is why there is no connection.
     pub(crate) fn explain(&self, error: fred::error::Error, keys: &str) -> Error {
         let waited = matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Backpressure);
-        if waited && !self.client().is_connected() {
+        if waited && !self.shared.pool.next_connected().is_connected() {
             let fault = self.shared.fault.read();
             let fault = fault.unwrap_or_else(PoisonError::into_inner);
             if let Some(reason) = fault.as_ref() {

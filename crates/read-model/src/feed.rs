@@ -116,6 +116,17 @@ impl Feed {
     }
 }
 
+impl Feed {
+    /// What tells how many watches there are. It keeps nothing open.
+    pub fn counter(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let shared = Arc::downgrade(&self.shared);
+        move || {
+            let shared = shared.upgrade();
+            shared.map_or(0, |shared| shared.watches.load(Ordering::SeqCst))
+        }
+    }
+}
+
 impl Shared {
     // A panic under the lock leaves nothing that others must not see.
     pub(crate) fn ring(&self) -> RwLockReadGuard<'_, Ring> {

@@ -11,6 +11,7 @@ mod damage;
 mod failures;
 mod fields;
 mod lists;
+mod metrics;
 mod outages;
 mod past;
 mod reads;
@@ -66,6 +67,11 @@ test_support::on_every_redis! {
         a_read_model_that_is_not_built_is_unavailable,
         a_server_that_is_down_at_the_start_is_waited_for,
         all_goes_on_after_a_crash_of_the_server,
+    }
+    metrics {
+        queries_and_what_they_wait_for_are_counted,
+        watches_are_counted_while_they_last,
+        a_read_model_that_is_not_built_has_no_checkpoint,
     }
     damage {
         damage_is_an_internal_error_that_tells_nothing,
