@@ -16,6 +16,7 @@ mod find;
 mod fold;
 mod lead;
 mod mend;
+mod metrics;
 mod order;
 mod page;
 mod progress;

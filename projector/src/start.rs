@@ -12,6 +12,7 @@ use read_model::{Connection, Lease, partitions};
 use service_kit::calls::Calls;
 use service_kit::health::Readiness;
 use service_kit::listeners::Listeners;
+use service_kit::metrics::Metrics;
 use service_kit::program::chain;
 use service_kit::server::{Server, ServerError};
 use tokio::sync::watch;
@@ -24,6 +25,7 @@ use crate::audit;
 use crate::config::Config;
 use crate::failure::DOMAIN;
 use crate::lead::{Leader, keep_lease};
+use crate::metrics;
 use crate::order::Orders;
 use crate::progress::{Latest, Progress};
 use crate::project::{Options, Projector};
@@ -63,6 +65,8 @@ pub async fn run(
     }
     let progress = Latest::new(Progress::default());
     let opened = Arc::new(OnceLock::new());
+    let metrics = Metrics::new();
+    metrics::read(&metrics, progress.clone(), Arc::clone(&opened));
     let readiness = Readiness::new([SERVICE_NAME]);
     let admin = AdminService {
         progress: progress.clone(),
@@ -78,7 +82,8 @@ pub async fn run(
         FILE_DESCRIPTOR_SET,
         readiness.clone(),
         config.server.clone(),
-    )?;
+    )?
+    .with_metrics(metrics);
     let opening = async {
         let log = open_log(&config).await?;
         let redis = open_read_models(&config).await?;

@@ -216,6 +216,24 @@ impl EventStore {
                 .await?;
         Ok(Sequence::new(last.ok_or(Damage::NoHead)?))
     }
+
+    /// When the first event behind `sequence` occurred; none at the end of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database does not answer.
+    pub async fn first_after(
+        &self,
+        sequence: Sequence,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let found = sqlx::query_scalar(
+            "SELECT occurred_at FROM circle_events WHERE sequence > ? ORDER BY sequence LIMIT 1",
+        )
+        .bind(sequence.get())
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(found)
+    }
 }
 
 /// CAST: what is JSON in MySQL is text in MariaDB.

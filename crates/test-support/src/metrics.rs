@@ -88,9 +88,17 @@ impl Scrape {
                 return scrape;
             }
             let took = begun.elapsed();
-            assert!(took < PATIENCE, "in vain: {what}: {:#?}", scrape.samples);
+            assert!(took < PATIENCE, "in vain: {what}: {:#?}", scrape.brief());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// What is not 0, without the buckets.
+    fn brief(&self) -> Vec<(&String, &f64)> {
+        let samples = self.samples.iter();
+        samples
+            .filter(|(name, value)| **value != 0.0 && !name.contains("_bucket"))
+            .collect()
     }
 
     /// A sample, if it is there.

@@ -165,6 +165,7 @@ async fn a_rebuild_that_was_cut_off_is_not_in_the_way(engine: Engine) {
         hosted,
         mut admin,
         spare,
+        ..
     } = first;
     let request = RebuildRequest { dry_run: false };
     while admin.rebuild(request).await.is_err() {

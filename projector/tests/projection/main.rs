@@ -12,5 +12,6 @@ mod configuration;
 mod damage;
 mod exactly_once;
 mod failover;
+mod metrics;
 mod served;
 mod support;

@@ -1,13 +1,17 @@
 //! A projector as a service, beside a [`World`].
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use circles_proto::circles::admin::v1::projector_admin_service_client::ProjectorAdminServiceClient;
 use circles_proto::circles::admin::v1::{GetStatusRequest, GetStatusResponse, ProjectorState};
 use projector::config::Config;
 use projector::{RunError, run};
+use service_kit::listeners::Listeners;
 use test_support::hosted::Hosted;
+use test_support::metrics;
 use test_support::redis::{self, RedisDatabase};
+use tokio::net::TcpListener;
 use tonic::transport::Channel;
 
 use crate::support::World;
@@ -20,6 +24,8 @@ pub(crate) const LEASE: Duration = Duration::from_millis(600);
 
 pub(crate) struct Served {
     pub(crate) hosted: Hosted<RunError>,
+    /// Where its metrics are.
+    pub(crate) metrics: SocketAddr,
     pub(crate) admin: ProjectorAdminServiceClient<Channel>,
     /// Where it rebuilds.
     pub(crate) spare: RedisDatabase,
@@ -37,14 +43,18 @@ impl Served {
         config.lease = LEASE;
         config.audit_rate = 0;
         change(&mut config);
-        let hosted = Hosted::start(config.listen, |listener, shutdown| {
-            run(config, listener, shutdown)
+        let socket = metrics::socket();
+        let metrics = socket.local_addr().unwrap();
+        let hosted = Hosted::start(config.listen, |grpc, shutdown| {
+            let metrics = Some(TcpListener::from_std(socket).unwrap());
+            run(config, Listeners { grpc, metrics }, shutdown)
         });
         let admin = ProjectorAdminServiceClient::connect(format!("http://{}", hosted.address()))
             .await
             .unwrap();
         Self {
             hosted,
+            metrics,
             admin,
             spare,
         }
