@@ -90,6 +90,20 @@ impl Service {
         self.address
     }
 
+    /// Where its metrics are, for one that was started with `CIRCLES_METRICS_LISTEN`.
+    ///
+    /// # Panics
+    ///
+    /// Where it serves none.
+    pub async fn metrics(&self) -> SocketAddr {
+        const SAYS: &str = "metrics are served address=";
+        self.logs(SAYS).await;
+        let lines = self.log_lines();
+        let mut addresses = lines.iter().filter_map(|line| line.split_once(SAYS));
+        let (_, address) = addresses.next().expect("it was logged");
+        address.trim().parse().unwrap()
+    }
+
     /// The lines that it has logged so far.
     #[must_use]
     pub fn log_lines(&self) -> Vec<String> {

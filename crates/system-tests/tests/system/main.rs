@@ -9,6 +9,7 @@
 mod client;
 mod clients;
 mod crashes;
+mod metrics;
 mod rolling;
 mod support;
 mod traces;

@@ -16,6 +16,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a projector that is silent counts as working.
 pub(crate) const LEASE: Duration = Duration::from_millis(500);
 
+/// So that each service serves its metrics.
+const METRICS: (&str, &str) = ("CIRCLES_METRICS_LISTEN", "127.0.0.1:0");
+
 /// Where the log and the read models are, and how they are spread.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
@@ -130,6 +133,7 @@ pub(crate) fn start_command(places: &Places, listen: &str) -> Service {
             ("CIRCLES_MYSQL_URL", &places.mysql),
             ("CIRCLES_MIGRATE_AT_START", "true"),
             ("CIRCLES_COMMAND_LISTEN", listen),
+            METRICS,
         ],
     )
 }
@@ -141,6 +145,7 @@ pub(crate) fn start_query(places: &Places, listen: &str) -> Service {
             ("CIRCLES_REDIS_URL", &places.redis),
             ("CIRCLES_REDIS_PARTITIONS", &places.partitions.to_string()),
             ("CIRCLES_QUERY_LISTEN", listen),
+            METRICS,
         ],
     )
 }
@@ -154,6 +159,7 @@ fn start_projector(places: &Places) -> Service {
             ("CIRCLES_REDIS_PARTITIONS", &places.partitions.to_string()),
             ("CIRCLES_REDIS_SPARE_DATABASE", &places.spare.to_string()),
             ("CIRCLES_PROJECTOR_LISTEN", ANY_PORT),
+            METRICS,
             // Small pages, so that there are many moments to be killed in.
             ("CIRCLES_PROJECTOR_BATCH", "7"),
             (
