@@ -1,5 +1,6 @@
 # What `run` prints for the user: where everything is, and lines to paste.
-# The variables here, repository, state and own_servers are the caller's.
+# The variables here, repository, state, metrics_listen and own_servers are
+# the caller's.
 # shellcheck shell=bash disable=SC2154
 
 # Sets `grpcurl`: the machine's, else that of the project's tools, which are
@@ -24,6 +25,9 @@ Circles is running:
   commands     $CIRCLES_COMMAND_LISTEN
   queries      $CIRCLES_QUERY_LISTEN
   projector    $CIRCLES_PROJECTOR_LISTEN
+  metrics      http://${metrics_listen[command-service]}/metrics
+               http://${metrics_listen[query-service]}/metrics
+               http://${metrics_listen[projector]}/metrics
   logs         $state/*.log
 ADDRESSES
   for folder in ${own_servers[@]+"${own_servers[@]}"}; do

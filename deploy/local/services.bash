@@ -3,6 +3,8 @@
 # shellcheck shell=bash disable=SC2154
 
 services=(command-service projector query-service)
+# Where each serves its metrics: by name, nowhere unless set.
+declare -A metrics_listen=()
 
 # service_runs NAME: whether the process is alive and still that program, since
 # its number may have been given anew.
@@ -18,7 +20,7 @@ service_runs() {
 # `run`, which then stops everything in order. It keeps no lock of ours open.
 start_service() {
   [[ ! -e $state/$1.log ]] || mv "$state/$1.log" "$state/$1.log.old"
-  setsid "$binaries/$1" </dev/null >"$state/$1.log" 2>&1 9>&- &
+  CIRCLES_METRICS_LISTEN=${metrics_listen[$1]-} setsid "$binaries/$1" </dev/null >"$state/$1.log" 2>&1 9>&- &
   printf '%s\n' $! >"$state/$1.pid"
 }
 
