@@ -28,7 +28,6 @@ pub(crate) type ClientWithoutClock = CircleQueryServiceClient<HttpClient<HttpCon
 pub(crate) struct Service {
     hosted: Hosted<RunError>,
     /// Where its metrics are.
-    #[expect(dead_code, reason = "until a test reads them")]
     pub(crate) metrics: SocketAddr,
 }
 
