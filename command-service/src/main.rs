@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use command_service::config::{Config, LISTEN};
 use command_service::run;
 use event_store::{MigrateError, migrate};
-use service_kit::check;
 use service_kit::config::Secret;
 use service_kit::program::Program;
 
@@ -23,7 +22,7 @@ const PROGRAM: Program = Program {
 
 fn main() -> ExitCode {
     PROGRAM.main(|subcommand| match subcommand {
-        "check" => PROGRAM.run(LISTEN, check::check),
+        "check" => PROGRAM.check(LISTEN),
         "migrate" => PROGRAM.run(Config::read_mysql_url, create_tables),
         _ => PROGRAM.serve(Config::read, |config| config.listen, run),
     })

@@ -13,7 +13,7 @@ use service_kit::health::Readiness;
 use service_kit::listeners::Listeners;
 use service_kit::metrics::Metrics;
 use service_kit::program::chain;
-use service_kit::server::{Server, ServerError};
+use service_kit::server::{MAX_MESSAGE_SIZE, Server, ServerError};
 use tokio::time::timeout;
 use tonic::service::Routes;
 
@@ -68,9 +68,11 @@ pub async fn run(
         figures,
     );
     let readiness = Readiness::new([SERVICE_NAME]);
-    let service = CircleCommandServiceServer::new(CommandService::new(commands, readiness.clone()));
+    let service = CommandService::new(commands, readiness.clone());
+    let service =
+        CircleCommandServiceServer::new(service).max_decoding_message_size(MAX_MESSAGE_SIZE);
     let server = Server::new(
-        Routes::new(Calls::new(service, DOMAIN, config.server.max_calls)),
+        Routes::new(Calls::new(service, DOMAIN, &config.server)),
         FILE_DESCRIPTOR_SET,
         readiness,
         config.server.clone(),

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use projector::config::{Config, LISTEN};
 use projector::run;
-use service_kit::check;
 use service_kit::program::Program;
 
 /// Pages are made of many small values; see the command service.
@@ -20,7 +19,7 @@ const PROGRAM: Program = Program {
 
 fn main() -> ExitCode {
     PROGRAM.main(|subcommand| match subcommand {
-        "check" => PROGRAM.run(LISTEN, check::check),
+        "check" => PROGRAM.check(LISTEN),
         _ => PROGRAM.serve(Config::read, |config| config.listen, run),
     })
 }

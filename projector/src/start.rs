@@ -14,7 +14,7 @@ use service_kit::health::Readiness;
 use service_kit::listeners::Listeners;
 use service_kit::metrics::Metrics;
 use service_kit::program::chain;
-use service_kit::server::{Server, ServerError};
+use service_kit::server::{MAX_MESSAGE_SIZE, Server, ServerError};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
@@ -75,9 +75,9 @@ pub async fn run(
     };
     let server = Server::new(
         Routes::new(Calls::new(
-            ProjectorAdminServiceServer::new(admin),
+            ProjectorAdminServiceServer::new(admin).max_decoding_message_size(MAX_MESSAGE_SIZE),
             DOMAIN,
-            config.server.max_calls,
+            &config.server,
         )),
         FILE_DESCRIPTOR_SET,
         readiness.clone(),

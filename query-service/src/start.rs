@@ -9,7 +9,7 @@ use service_kit::calls::Calls;
 use service_kit::health::Readiness;
 use service_kit::listeners::Listeners;
 use service_kit::metrics::Metrics;
-use service_kit::server::{Server, ServerError};
+use service_kit::server::{MAX_MESSAGE_SIZE, Server, ServerError};
 use tonic::service::Routes;
 
 use crate::config::Config;
@@ -57,9 +57,10 @@ pub async fn run(
     let queries = Queries::new(reader, follower, config.max_wait, Waits::new(&metrics));
     let readiness = Readiness::new([SERVICE_NAME]);
     let service = QueryService::new(queries, feed, readiness.clone());
-    let service = CircleQueryServiceServer::new(service);
+    let service =
+        CircleQueryServiceServer::new(service).max_decoding_message_size(MAX_MESSAGE_SIZE);
     let server = Server::new(
-        Routes::new(Calls::new(service, DOMAIN, config.server.max_calls)),
+        Routes::new(Calls::new(service, DOMAIN, &config.server)),
         FILE_DESCRIPTOR_SET,
         readiness,
         config.server,

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use command_service::config::Config;
 use service_kit::config::{self, Invalid, Reader};
-use service_kit::{metrics, telemetry};
+use service_kit::listeners::Besides;
+use service_kit::telemetry;
 use test_support::readme::configuration;
 
 const REQUIRED: &[(&str, &str)] = &[("CIRCLES_MYSQL_URL", "mysql://me@127.0.0.1/circles")];
 
 fn read(reader: &mut Reader<'_>) -> Result<String, Invalid> {
     let telemetry = telemetry::Options::read(reader);
-    let metrics = metrics::read_listen(reader);
+    let besides = Besides::read(reader);
     let config = Config::read(reader);
-    Ok(format!("{:?} {:?} {:?}", telemetry?, metrics?, config?))
+    Ok(format!("{:?} {:?} {:?}", telemetry?, besides?, config?))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What surrounds every call of a service: how many there may be at a time, when they are over, and their trace.
+//! What surrounds every call of a service: who may make how many of them, when they are over, and their trace.
 //!
 //! tonic's own timer answers CANCELLED, without details, and tells the service nothing; its own limit is per
 //! connection. Health and reflection stay outside, so that they are answered whatever the load is.
@@ -16,6 +16,9 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 
 use crate::deadline::{self, Deadline};
+use crate::incoming::Peer;
+use crate::rates::{Client, Rates};
+use crate::server;
 use crate::status::Domain;
 use crate::trace::CallSpan;
 
@@ -28,7 +31,8 @@ const AFTER_TOO_MANY: Duration = Duration::from_millis(100);
 
 /// A service with a limit of its calls, whose deadlines are kept.
 ///
-/// A call beyond the limit is RESOURCE_EXHAUSTED at once (reason `TOO_MANY_CALLS`). One whose `grpc-timeout` has
+/// A call beyond the limit is RESOURCE_EXHAUSTED at once (reason `TOO_MANY_CALLS`), and so is one of a client that
+/// makes too many of them (reason `TOO_FAST`). One whose `grpc-timeout` has
 /// passed is DEADLINE_EXCEEDED (reason `DEADLINE_EXCEEDED`), and its handler is dropped. A call counts, and its
 /// deadline is kept, until it is answered; of a stream of answers, until that begins.
 #[derive(Debug, Clone)]
@@ -36,16 +40,38 @@ pub struct Calls<S> {
     service: S,
     domain: Domain,
     free: Arc<Semaphore>,
+    rates: Option<Rates>,
 }
 
 impl<S> Calls<S> {
-    /// Lets `max` calls at a time to `service`. Clones share the limit.
-    pub fn new(service: S, domain: Domain, max: usize) -> Self {
+    /// Lets calls to `service` as the options say. Clones share the limits.
+    pub fn new(service: S, domain: Domain, options: &server::Options) -> Self {
         Self {
             service,
             domain,
-            free: Arc::new(Semaphore::new(max)),
+            free: Arc::new(Semaphore::new(options.max_calls)),
+            rates: options.rate_per_client.map(Rates::new),
         }
+    }
+
+    /// A place among all calls, or why there is none for this one.
+    fn admit(&self, extensions: &http::Extensions) -> Result<OwnedSemaphorePermit, Box<Status>> {
+        let refuse = |reason, message, delay| {
+            let failure = self
+                .domain
+                .failure(Code::ResourceExhausted, reason, message);
+            Box::new(failure.retry_after(delay).build())
+        };
+        if let (Some(rates), Some(Peer(peer))) = (&self.rates, extensions.get()) {
+            let too_fast = "this client makes too many calls in a second";
+            rates
+                .take(&Client::at(peer.ip()))
+                .map_err(|wait| refuse("TOO_FAST", too_fast, wait))?;
+        }
+        let too_many = "too many calls at a time";
+        Arc::clone(&self.free)
+            .try_acquire_owned()
+            .map_err(|_| refuse("TOO_MANY_CALLS", too_many, AFTER_TOO_MANY))
     }
 }
 
@@ -68,16 +94,9 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        let Ok(place) = Arc::clone(&self.free).try_acquire_owned() else {
-            let too_many = self
-                .domain
-                .failure(
-                    Code::ResourceExhausted,
-                    "TOO_MANY_CALLS",
-                    "too many calls at a time",
-                )
-                .retry_after(AFTER_TOO_MANY);
-            return Answer(Progress::Refused(Some(Box::new(too_many.build()))));
+        let place = match self.admit(request.extensions()) {
+            Ok(place) => place,
+            Err(refusal) => return Answer(Progress::Refused(Some(refusal))),
         };
         let over = deadline::timeout(request.headers()).and_then(|timeout| {
             // Beyond what the clock can tell there is no limit.

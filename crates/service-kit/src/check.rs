@@ -11,6 +11,13 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
+use crate::{
+    config::{Invalid, Reader},
+    health,
+    listeners::Besides,
+    tls,
+};
+
 /// Connecting and asking together.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -48,6 +55,27 @@ pub enum CheckError {
         /// Who was asked.
         address: SocketAddr,
     },
+}
+
+/// Where the service of this environment tells its health: at [`health::LISTEN`] where that is set, else where it `listen`s.
+///
+/// # Errors
+/// When the reader refused a variable, or the service tells its health by TLS alone, which this does not speak.
+pub fn read_target(
+    reader: &mut Reader<'_>,
+    listen: impl FnOnce(&mut Reader<'_>) -> Result<SocketAddr, Invalid>,
+) -> Result<SocketAddr, Invalid> {
+    let listen = listen(reader);
+    let besides = Besides::read(reader);
+    let tls = tls::Options::read(reader);
+    match besides?.health {
+        Some(health) => Ok(health),
+        None if tls?.is_some() => {
+            let rule = format!("must be set for `check` where {} is", tls::CERTIFICATE);
+            Err(reader.reject(health::LISTEN, &rule))
+        }
+        None => listen,
+    }
 }
 
 /// Asks the service that listens on `listen` for its overall health (`grpc.health.v1`), for three seconds at most.

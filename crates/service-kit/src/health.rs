@@ -22,6 +22,9 @@ use tonic_health::pb::{
 /// even while it drains: a restart would mend nothing. Under every other name it tells whether to send calls.
 pub const LIVENESS: &str = "liveness";
 
+/// Where the health is told besides, to probes that speak no TLS. Nowhere unless set.
+pub const LISTEN: &str = "CIRCLES_HEALTH_LISTEN";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     NotReady,

@@ -19,7 +19,6 @@ mod http;
 
 use std::{
     fmt,
-    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -35,7 +34,6 @@ pub(crate) use self::{
     calls::{Calls, MeasuredCalls, methods},
     http::serve,
 };
-use crate::config::{Invalid, Reader, parse};
 
 /// Where the metrics are served, by HTTP. Nowhere unless set.
 pub const LISTEN: &str = "CIRCLES_METRICS_LISTEN";
@@ -52,14 +50,6 @@ pub const SECONDS: &[f64] = &[
 pub const SIZES: &[f64] = &[
     1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0, 4_096.0,
 ];
-
-/// Reads [`LISTEN`].
-///
-/// # Errors
-/// When the reader refused the variable.
-pub fn read_listen(reader: &mut Reader<'_>) -> Result<Option<SocketAddr>, Invalid> {
-    reader.optional(LISTEN, parse::address)
-}
 
 type Preparation =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static>;
@@ -156,8 +146,8 @@ impl Metrics {
         self.register(HistogramVec::new(options, labels))
     }
 
-    fn level(&self, name: &'static str, help: &'static str) -> IntGauge {
-        self.register(IntGauge::new(name, help))
+    pub(crate) fn level(&self, name: &'static str, help: &'static str) -> Level {
+        Level(self.register(IntGauge::new(name, help)))
     }
 
     fn register<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
@@ -248,6 +238,22 @@ impl Gauge {
     /// It is not known, and so not shown.
     pub fn hide(&self) {
         self.0.reset();
+    }
+}
+
+/// How many of something there are.
+#[derive(Debug, Clone)]
+pub(crate) struct Level(IntGauge);
+
+impl Level {
+    /// One more.
+    pub(crate) fn rise(&self) {
+        self.0.inc();
+    }
+
+    /// One fewer.
+    pub(crate) fn fall(&self) {
+        self.0.dec();
     }
 }
 

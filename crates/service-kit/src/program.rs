@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! use std::{io, net::SocketAddr, process::ExitCode};
-//! use service_kit::{check::check, config::{Invalid, Reader, parse}, program::{Program, Shutdown}};
+//! use service_kit::{config::{Invalid, Reader, parse}, program::{Program, Shutdown}};
 //! use service_kit::listeners::Listeners;
 //!
 //! const PROGRAM: Program = Program {
@@ -14,7 +14,7 @@
 //!
 //! fn main() -> ExitCode {
 //!     PROGRAM.main(|subcommand| match subcommand {
-//!         "check" => PROGRAM.run(listen, check),
+//!         "check" => PROGRAM.check(listen),
 //!         "greet" => PROGRAM.run(|_| Ok(()), |()| async { io::Result::Ok(()) }),
 //!         _ => PROGRAM.serve(listen, |listen| *listen, serve),
 //!     })
@@ -41,12 +41,14 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{net::TcpListener, runtime};
 
 use crate::{
+    check,
     config::{self, Environment, Invalid, Reader},
-    listeners::Listeners,
-    metrics, shutdown, telemetry,
+    listeners::{Besides, Listeners},
+    shutdown, telemetry,
     trace::Traces,
 };
 
@@ -126,8 +128,7 @@ impl Program {
         iter::chain(SUBCOMMANDS, self.subcommands.iter().copied())
     }
 
-    /// [`run`](Self::run) for a server: binds the address, and the one of [`metrics::LISTEN`] where that is set, and
-    /// hands them to `run` with a future that resolves when the process is told to stop.
+    /// [`run`](Self::run) for a server: binds the address, and those of [`Besides`] where they are set, and hands them to `run` with a future that resolves when the process is told to stop.
     pub fn serve<C, E: Error + 'static, F: Future<Output = Result<(), E>>>(
         &self,
         configure: impl FnOnce(&mut Reader<'_>) -> Result<C, Invalid>,
@@ -136,20 +137,29 @@ impl Program {
     ) -> ExitCode {
         let configure = |reader: &mut Reader<'_>| {
             let config = configure(reader);
-            let metrics = metrics::read_listen(reader);
-            Ok((config?, metrics?))
+            let besides = Besides::read(reader);
+            Ok((config?, besides?))
         };
-        self.run(configure, async |(config, metrics)| {
+        self.run(configure, async |(config, besides)| {
             let shutdown: Shutdown = Box::pin(shutdown::signal().map_err(ServeError::Signal)?);
-            let grpc = bind(listen(&config)).await?;
-            let metrics = match metrics {
-                Some(address) => Some(bind(address).await?),
-                None => None,
+            raise_file_limit();
+            let listeners = Listeners {
+                grpc: bind(listen(&config)).await?,
+                health: bind_if_set(besides.health).await?,
+                metrics: bind_if_set(besides.metrics).await?,
             };
-            run(config, Listeners { grpc, metrics }, shutdown)
+            run(config, listeners, shutdown)
                 .await
                 .map_err(ServeError::Run)
         })
+    }
+
+    /// Asks the running service of the same environment for its health. `listen` reads where that listens.
+    pub fn check(
+        &self,
+        listen: impl FnOnce(&mut Reader<'_>) -> Result<SocketAddr, Invalid>,
+    ) -> ExitCode {
+        self.run(|reader| check::read_target(reader, listen), check::check)
     }
 
     /// Reads the configuration from the environment, starts telemetry and a runtime, and does the work.
@@ -220,6 +230,27 @@ enum ServeError<E: Error + 'static> {
     },
     #[error(transparent)]
     Run(E),
+}
+
+async fn bind_if_set<E: Error + 'static>(
+    address: Option<SocketAddr>,
+) -> Result<Option<TcpListener>, ServeError<E>> {
+    match address {
+        Some(address) => bind(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Each connection is an open file, of which a process may have 1,024 unless it asks for more.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, limit = limit.current, "the limit of open files stays low");
+    }
 }
 
 async fn bind<E: Error + 'static>(address: SocketAddr) -> Result<TcpListener, ServeError<E>> {

@@ -1,23 +1,24 @@
 //! The gRPC server around a service's routes: health, reflection, limits and a drain that ends.
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     iter,
+    num::NonZeroU32,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{sync::oneshot, task::JoinSet, time};
-use tonic::{
-    service::Routes,
-    transport::{self, server::TcpIncoming},
-};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time};
+use tonic::{service::Routes, transport};
 
 use crate::{
     config::{Invalid, Reader, parse},
     health::Readiness,
+    incoming::{Connections, Counts, KEEPALIVE_INTERVAL, Limits},
     listeners::Listeners,
     metrics::{self, Calls, MeasuredCalls, Metrics},
+    tls::{self, Tls, TlsError},
 };
 
 /// How long running calls may go on once the process is told to stop.
@@ -25,6 +26,28 @@ pub const DRAIN_TIMEOUT: &str = "CIRCLES_DRAIN_TIMEOUT";
 
 /// How many calls of a service there may be at a time, in the whole process.
 pub const MAX_CALLS: &str = "CIRCLES_MAX_CALLS";
+
+/// How many calls a client may make in a second. Any number unless set.
+pub const RATE_PER_CLIENT: &str = "CIRCLES_RATE_PER_CLIENT";
+
+/// How many connections there may be at a time.
+pub const MAX_CONNECTIONS: &str = "CIRCLES_MAX_CONNECTIONS";
+
+/// How long a connection may take to begin.
+pub const HANDSHAKE_TIMEOUT: &str = "CIRCLES_HANDSHAKE_TIMEOUT";
+
+/// After which time clients are sent to look for other processes.
+pub const MAX_CONNECTION_AGE: &str = "CIRCLES_MAX_CONNECTION_AGE";
+
+/// Whether the service tells what it offers.
+pub const REFLECTION: &str = "CIRCLES_REFLECTION";
+
+/// The longest message that a service takes, in bytes; for `max_decoding_message_size` of the generated servers, which
+/// allow 4 MiB unless told otherwise. The longest legitimate one names a thousand circles.
+pub const MAX_MESSAGE_SIZE: usize = 256 << 10;
+
+/// The longest head of a request, in bytes as HTTP/2 counts them.
+const MAX_HEADER_LIST_SIZE: u32 = 16 << 10;
 
 /// Calls at the same time on one connection.
 const MAX_CONCURRENT_STREAMS: u32 = 1_024;
@@ -37,10 +60,14 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// Streams of one connection that may end by an error of its client before the connection is closed. hyper's own
 /// default, which tonic turns into "no limit" unless it is set.
 const MAX_LOCAL_ERROR_RESET_STREAMS: usize = 1_024;
-/// A connection is asked for a sign of life after so much silence, and closed when none comes in time. A client that vanished
-/// without a word would otherwise stay for ever.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a connection's sign of life may take.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the listener for the health alone allows.
+const HEALTH_LIMITS: Limits = Limits {
+    connections: 64,
+    handshake: Duration::from_secs(2),
+};
 
 /// Settings of a [`Server`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +76,20 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// How many calls there may be at a time; for [`Calls`](crate::calls::Calls).
     pub max_calls: usize,
+    /// How many calls a client may make in a second; for [`Calls`](crate::calls::Calls). A client is whom its token was
+    /// made out to, or else its address.
+    pub rate_per_client: Option<NonZeroU32>,
+    /// How many connections there may be at a time. More are closed at once.
+    pub max_connections: usize,
+    /// How long a connection may take to begin, TLS included.
+    pub handshake_timeout: Duration,
+    /// After which time a client is asked to connect anew (GOAWAY), so that it finds processes that came later. Its
+    /// calls come to their end before.
+    pub max_connection_age: Duration,
+    /// Whether reflection is offered.
+    pub reflection: bool,
+    /// Where the certificates for TLS are. Without them the service speaks plain HTTP/2.
+    pub tls: Option<tls::Options>,
 }
 
 impl Default for Options {
@@ -56,31 +97,65 @@ impl Default for Options {
         Self {
             drain_timeout: Duration::from_secs(10),
             max_calls: 8_192,
+            rate_per_client: None,
+            max_connections: 16_384,
+            handshake_timeout: Duration::from_secs(5),
+            max_connection_age: Duration::from_secs(30 * 60),
+            reflection: true,
+            tls: None,
         }
     }
 }
 
 impl Options {
-    /// Reads [`DRAIN_TIMEOUT`] and [`MAX_CALLS`].
+    /// Reads the variables of this module and of [`tls`].
     ///
     /// # Errors
     /// When the reader refused a variable.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, Invalid> {
-        let bounds = Duration::ZERO..=Duration::from_secs(3_600);
+        let default = Self::default();
+        let second = Duration::from_secs(1);
         let drain_timeout = reader.or(
             DRAIN_TIMEOUT,
-            parse::duration_within(bounds),
-            Self::default().drain_timeout,
+            parse::duration_within(Duration::ZERO..=3_600 * second),
+            default.drain_timeout,
         );
-        let max_calls = reader.or(
-            MAX_CALLS,
+        let max_calls = reader.or(MAX_CALLS, parse::integer(1..=1_000_000), default.max_calls);
+        let rate_per_client = reader.optional(RATE_PER_CLIENT, parse::integer(1..=10_000_000));
+        let max_connections = reader.or(
+            MAX_CONNECTIONS,
             parse::integer(1..=1_000_000),
-            Self::default().max_calls,
+            default.max_connections,
         );
+        let handshake_timeout = reader.or(
+            HANDSHAKE_TIMEOUT,
+            parse::duration_within(second / 10..=60 * second),
+            default.handshake_timeout,
+        );
+        let max_connection_age = reader.or(
+            MAX_CONNECTION_AGE,
+            parse::duration_within(second..=7 * 24 * 3_600 * second),
+            default.max_connection_age,
+        );
+        let reflection = reader.or(REFLECTION, parse::boolean, default.reflection);
+        let tls = tls::Options::read(reader);
         Ok(Self {
             drain_timeout: drain_timeout?,
             max_calls: max_calls?,
+            rate_per_client: rate_per_client?.and_then(NonZeroU32::new),
+            max_connections: max_connections?,
+            handshake_timeout: handshake_timeout?,
+            max_connection_age: max_connection_age?,
+            reflection: reflection?,
+            tls: tls?,
         })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            connections: self.max_connections,
+            handshake: self.handshake_timeout,
+        }
     }
 }
 
@@ -99,6 +174,9 @@ pub enum ServerError {
     /// The descriptor set is not one.
     #[error("the descriptor set for reflection is malformed")]
     Descriptors(#[source] tonic_reflection::server::Error),
+    /// The certificates can't be used.
+    #[error("TLS can't be set up")]
+    Tls(#[from] TlsError),
     /// The transport gave up before it was told to stop.
     #[error("the gRPC transport failed")]
     Transport(#[from] transport::Error),
@@ -107,7 +185,7 @@ pub enum ServerError {
 /// The health service's name.
 const HEALTH: &str = "grpc.health.v1.Health";
 /// The names of the reflection services.
-const REFLECTION: [&str; 2] = [
+const REFLECTION_SERVICES: [&str; 2] = [
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
 ];
@@ -124,7 +202,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Adds health and reflection (`v1` and `v1alpha`) to the service's own `routes`, which must hold neither.
+    /// Adds health, and reflection (`v1` and `v1alpha`) unless that is turned off, to the service's own `routes`, which must hold neither.
     ///
     /// `descriptor_set` is the encoded `FileDescriptorSet` of the routes; reflection lists the services that
     /// `readiness` names.
@@ -150,16 +228,19 @@ impl Server {
                 // So that grpcurl shows the details of an error.
                 .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         };
-        let routes = routes
-            .add_service(readiness.service())
-            .add_service(reflection().build_v1().map_err(ServerError::Descriptors)?)
-            .add_service(
-                reflection()
-                    .build_v1alpha()
-                    .map_err(ServerError::Descriptors)?,
-            );
+        let mut routes = routes.add_service(readiness.service());
         let names = readiness.services().iter().map(String::as_str);
-        let names: Vec<_> = iter::chain(names, [HEALTH]).chain(REFLECTION).collect();
+        let mut names: Vec<_> = iter::chain(names, [HEALTH]).collect();
+        if options.reflection {
+            routes = routes
+                .add_service(reflection().build_v1().map_err(ServerError::Descriptors)?)
+                .add_service(
+                    reflection()
+                        .build_v1alpha()
+                        .map_err(ServerError::Descriptors)?,
+                );
+            names.extend(REFLECTION_SERVICES);
+        }
         let descriptor_sets = [
             descriptor_set,
             tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -199,21 +280,19 @@ impl Server {
         // Served to the end of the drain, which is one of the things to be seen.
         let mut background = JoinSet::new();
         if let Some(listener) = listeners.metrics {
-            background.spawn(metrics::serve(listener, self.metrics));
+            background.spawn(metrics::serve(listener, self.metrics.clone()));
         }
-        // tonic's own socket settings do not reach a listener that was made elsewhere.
-        let incoming = TcpIncoming::from(listeners.grpc)
-            .with_nodelay(Some(true))
-            .with_keepalive(Some(KEEPALIVE_INTERVAL));
+        if let Some(listener) = listeners.health {
+            background.spawn(serve_health(listener, self.readiness.clone()));
+        }
+        let tls = self.options.tls.as_ref().map(Tls::open).transpose()?;
+        let counts = Counts::new(&self.metrics);
+        let incoming = Connections::accept(listeners.grpc, self.options.limits(), tls, counts);
         let (go_away, told_to_go_away) = oneshot::channel::<()>();
         let mut serving = pin!(
-            transport::Server::builder()
-                .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-                .http2_max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESET_STREAMS))
-                .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-                .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            transport()
+                // Without a grace: with one tonic cuts calls off instead of sending GOAWAY.
+                .max_connection_age(spread(self.options.max_connection_age))
                 .layer(MeasuredCalls(Arc::new(calls)))
                 .add_routes(self.routes)
                 .serve_with_incoming_shutdown(incoming, async {
@@ -285,4 +364,39 @@ impl Server {
         self.run(listeners, until).await?;
         opened.transpose()
     }
+}
+
+/// A transport with our limits.
+fn transport() -> transport::Server {
+    transport::Server::builder()
+        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(MAX_HEADER_LIST_SIZE)
+        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESET_STREAMS))
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+}
+
+/// Tells the health to probes until it is dropped.
+async fn serve_health(listener: TcpListener, readiness: Readiness) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "health is served");
+    }
+    // What these do is not worth a look; they have metrics of their own, which nobody reads.
+    let counts = Counts::new(&Metrics::new());
+    let incoming = Connections::accept(listener, HEALTH_LIMITS, None, counts);
+    let served = transport()
+        .add_service(readiness.service())
+        .serve_with_incoming(incoming);
+    if let Err(error) = served.await {
+        tracing::error!(%error, "health is no longer served");
+    }
+}
+
+/// Up to a tenth more or less, other in each process, so that those that were started together do not all send
+/// their clients away in the same moment.
+fn spread(age: Duration) -> Duration {
+    let tenths = f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX);
+    age.mul_f64(0.9 + 0.2 * tenths)
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use projector::config::Config;
 use service_kit::config::{self, Invalid, Reader};
-use service_kit::{metrics, telemetry};
+use service_kit::listeners::Besides;
+use service_kit::telemetry;
 use test_support::readme::configuration;
 
 const REQUIRED: &[(&str, &str)] = &[
@@ -14,9 +15,9 @@ const REQUIRED: &[(&str, &str)] = &[
 
 fn read(reader: &mut Reader<'_>) -> Result<String, Invalid> {
     let telemetry = telemetry::Options::read(reader);
-    let metrics = metrics::read_listen(reader);
+    let besides = Besides::read(reader);
     let config = Config::read(reader);
-    Ok(format!("{:?} {:?} {:?}", telemetry?, metrics?, config?))
+    Ok(format!("{:?} {:?} {:?}", telemetry?, besides?, config?))
 }
 
 #[test]

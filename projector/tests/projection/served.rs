@@ -47,7 +47,11 @@ impl Served {
         let metrics = socket.local_addr().unwrap();
         let hosted = Hosted::start(config.listen, |grpc, shutdown| {
             let metrics = Some(TcpListener::from_std(socket).unwrap());
-            run(config, Listeners { grpc, metrics }, shutdown)
+            let listeners = Listeners {
+                metrics,
+                ..grpc.into()
+            };
+            run(config, listeners, shutdown)
         });
         let admin = ProjectorAdminServiceClient::connect(format!("http://{}", hosted.address()))
             .await

@@ -38,7 +38,11 @@ impl Service {
         let metrics = socket.local_addr().unwrap();
         let hosted = Hosted::start(config.listen, |grpc, shutdown| {
             let metrics = Some(TcpListener::from_std(socket).unwrap());
-            run(config, Listeners { grpc, metrics }, shutdown)
+            let listeners = Listeners {
+                metrics,
+                ..grpc.into()
+            };
+            run(config, listeners, shutdown)
         });
         Self { hosted, metrics }
     }

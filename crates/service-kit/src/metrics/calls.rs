@@ -12,7 +12,7 @@ use std::{
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use prometheus::{Histogram, HistogramVec, IntGauge};
+use prometheus::{Histogram, HistogramVec};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tonic::{
@@ -24,7 +24,7 @@ use tonic::{
 };
 use tower_layer::Layer;
 
-use super::{Metrics, SECONDS};
+use super::{Level, Metrics, SECONDS};
 
 /// The label of every method that is not known. Clients choose what they call, and a label of each would
 /// fill the memory.
@@ -77,7 +77,7 @@ pub(crate) fn methods<'a>(
 #[derive(Debug)]
 pub(crate) struct Calls {
     durations: HistogramVec,
-    in_flight: IntGauge,
+    in_flight: Level,
     methods: Vec<MethodCalls>,
     /// By the path of a request: where a method stands. The last one is that of the unknown.
     places: HashMap<String, usize>,
@@ -140,7 +140,7 @@ struct Call {
 impl Call {
     fn begin(calls: &Arc<Calls>, path: &str) -> Self {
         let unknown = calls.methods.len() - 1;
-        calls.in_flight.inc();
+        calls.in_flight.rise();
         Self {
             calls: Arc::clone(calls),
             method: calls.places.get(path).copied().unwrap_or(unknown),
@@ -155,7 +155,7 @@ impl Drop for Call {
         let method = &self.calls.methods[self.method];
         let duration = self.calls.duration(method, self.code);
         duration.observe(self.begun.elapsed().as_secs_f64());
-        self.calls.in_flight.dec();
+        self.calls.in_flight.fall();
     }
 }
 

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)] // Helpers are tests too, which clippy does not see.
 
 mod calls;
+mod connections;
 mod drain;
 mod metrics;
 mod program;
+mod raw;
 mod served;
 mod support;

@@ -87,6 +87,8 @@ impl Service<http::Request<Body>> for Slow {
 /// A running server, and what it takes to stop it.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// Where the health alone is.
+    pub(crate) health: SocketAddr,
     /// Where its metrics are.
     pub(crate) metrics: SocketAddr,
     pub(crate) readiness: Readiness,
@@ -96,24 +98,34 @@ pub(crate) struct Running {
 }
 
 pub(crate) async fn start(drain_timeout: Duration) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let scraped = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let metrics = scraped.local_addr().unwrap();
+    start_with(Options {
+        drain_timeout,
+        ..Options::default()
+    })
+    .await
+}
+
+/// With these options, but for the number of calls, which is [`MAX_CALLS`].
+pub(crate) async fn start_with(options: Options) -> Running {
+    let options = Options {
+        max_calls: MAX_CALLS,
+        ..options
+    };
+    let (grpc, address) = listen().await;
+    let (health, health_address) = listen().await;
+    let (metrics, metrics_address) = listen().await;
     let listeners = Listeners {
-        grpc: listener,
-        metrics: Some(scraped),
+        grpc,
+        health: Some(health),
+        metrics: Some(metrics),
     };
     let readiness = Readiness::new([Slow::NAME]);
     let slow = Slow::new();
     let server = Server::new(
-        Routes::new(Calls::new(slow.clone(), Domain::new("test.v1"), MAX_CALLS)),
+        Routes::new(Calls::new(slow.clone(), Domain::new("test.v1"), &options)),
         tonic_types::pb::FILE_DESCRIPTOR_SET,
         readiness.clone(),
-        Options {
-            drain_timeout,
-            ..Options::default()
-        },
+        options,
     )
     .unwrap();
     let (shutdown, told) = oneshot::channel();
@@ -122,7 +134,8 @@ pub(crate) async fn start(drain_timeout: Duration) -> Running {
     }));
     Running {
         address,
-        metrics,
+        health: health_address,
+        metrics: metrics_address,
         readiness,
         slow,
         shutdown,
@@ -130,10 +143,15 @@ pub(crate) async fn start(drain_timeout: Duration) -> Running {
     }
 }
 
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
 impl Running {
     pub(crate) async fn connect(&self) -> Channel {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        soon(endpoint.connect()).await.unwrap()
+        connect(self.address).await
     }
 
     /// A call that lasts until it is released. Returns once the server has it.
@@ -151,6 +169,11 @@ impl Running {
         self.shutdown.send(()).unwrap();
         self.server
     }
+}
+
+pub(crate) async fn connect(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    soon(endpoint.connect()).await.unwrap()
 }
 
 /// Calls [`Slow`], which never succeeds.
