@@ -7,6 +7,7 @@
     reason = "all of this runs in tests, where a panic is the way to fail"
 )]
 
+pub mod certificates;
 pub mod hosted;
 pub mod judge;
 pub mod metrics;

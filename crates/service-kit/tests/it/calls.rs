@@ -1,17 +1,27 @@
 //! What surrounds every call: its deadline, and the limit of all calls.
 
-use tonic::{Code, Request, Status};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
+
+use service_kit::{calls::Calls, server::Options, status::Domain};
+use tonic::{
+    Code, Request, Status,
+    body::Body,
+    codegen::{Service as _, http},
+};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
 use tonic_types::StatusExt as _;
 
-use crate::support::{MAX_CALLS, PATIENCE, call_slow, health, soon, start};
+use crate::support::{MAX_CALLS, PATIENCE, Slow, call_slow, health, soon, start, start_with};
 
-/// As a header alone, so that the server has to keep it, not the client.
-fn within(timeout: &'static str) -> Request<HealthCheckRequest> {
-    let mut request = Request::new(HealthCheckRequest::default());
-    let metadata = request.metadata_mut();
-    metadata.insert("grpc-timeout", timeout.parse().unwrap());
-    request
+/// A call without a client between, whose own timer might be the faster one.
+async fn call_within(calls: &mut Calls<Slow>, timeout: &str) -> Status {
+    let request = http::Request::builder().header("grpc-timeout", timeout);
+    let answer = calls.call(request.body(Body::empty()).unwrap());
+    let answer = soon(answer).await.unwrap();
+    Status::from_header_map(answer.headers()).unwrap()
 }
 
 fn reason(status: &Status) -> (Code, String) {
@@ -22,16 +32,63 @@ fn reason(status: &Status) -> (Code, String) {
 
 #[tokio::test]
 async fn a_call_is_over_at_its_deadline() {
-    let running = start(PATIENCE).await;
-    for _ in 0..=MAX_CALLS {
-        let status = soon(call_slow(running.connect().await, within("200m"))).await;
+    let slow = Slow::new();
+    let options = Options {
+        max_calls: 1,
+        ..Options::default()
+    };
+    let mut calls = Calls::new(slow.clone(), Domain::new("test.v1"), &options);
+    for _ in 0..3 {
+        let status = call_within(&mut calls, "20m").await;
         let expected = (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned());
         assert_eq!(reason(&status), expected);
     }
     // They gave back their places. A deadline that does not pass changes nothing.
-    running.slow.released.add_permits(1);
-    let status = soon(call_slow(running.connect().await, within("99999999H"))).await;
+    slow.released.add_permits(1);
+    let status = call_within(&mut calls, "99999999H").await;
     assert_eq!(status.code(), Code::Aborted);
+}
+
+#[tokio::test]
+async fn a_client_that_calls_too_fast_is_told_when_to_go_on() {
+    let server = start_with(Options {
+        rate_per_client: NonZeroU32::new(3),
+        ..Options::default()
+    })
+    .await;
+    server.readiness.set(true);
+    server.slow.released.add_permits(100);
+    let channel = server.connect().await;
+    let call = || {
+        let request = Request::new(HealthCheckRequest::default());
+        soon(call_slow(channel.clone(), request))
+    };
+    let begun = Instant::now();
+    let mut answered = 0;
+    let refused = loop {
+        let status = call().await;
+        if status.code() != Code::Aborted {
+            break status;
+        }
+        answered += 1;
+        // On a slow machine there is time for more than the first three.
+        assert!(f64::from(answered) <= 4.0 + 3.0 * begun.elapsed().as_secs_f64());
+    };
+    assert!(answered >= 3, "{answered}");
+    let expected = (Code::ResourceExhausted, "TOO_FAST".to_owned());
+    assert_eq!(reason(&refused), expected);
+    let wait = refused
+        .get_details_retry_info()
+        .unwrap()
+        .retry_delay
+        .unwrap();
+    assert!(wait <= Duration::from_secs(1), "{wait:?}");
+    // Health is asked as often as anybody likes.
+    for _ in 0..10 {
+        assert_eq!(health(channel.clone(), "").await, Ok(1));
+    }
+    tokio::time::sleep(wait).await;
+    assert_eq!(call().await.code(), Code::Aborted);
 }
 
 #[tokio::test]

@@ -10,3 +10,4 @@ mod program;
 mod raw;
 mod served;
 mod support;
+mod tls;
