@@ -227,14 +227,13 @@ async fn a_call_that_never_ends_does_not_hold_the_end(engine: Engine) {
 }
 
 async fn what_still_waits_at_its_deadline_is_not_done(engine: Engine) {
-    let (log, _service, mut client) = fresh(engine).await;
+    let (log, service, mut others) = fresh(engine).await;
+    let mut client = service.client_without_clock();
     let mut connection = log.connection().await;
     let held = HeldHead::take(&mut connection).await;
-    let mut others = client.clone();
     let first = tokio::spawn(async move { others.create_circle(create("football", 20)).await });
     log.append_waits().await;
 
-    // As a header alone, so that the service has to keep it, not the client.
     let with_deadline = |timeout: &'static str| {
         let mut request = Request::new(create("tennis", 20));
         let metadata = request.metadata_mut();

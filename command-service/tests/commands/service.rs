@@ -13,7 +13,9 @@ use command_service::{RunError, run};
 use service_kit::listeners::Listeners;
 pub(crate) use test_support::hosted::{Hosted, Stopping, soon};
 use test_support::metrics;
+use test_support::without_clock::{self, HttpClient};
 use tokio::net::TcpListener;
+use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -21,6 +23,9 @@ use tonic_health::pb::health_client::HealthClient;
 use uuid::Uuid;
 
 pub(crate) type Client = CircleCommandServiceClient<Channel>;
+
+/// A client that sends a deadline and leaves it to the service.
+pub(crate) type ClientWithoutClock = CircleCommandServiceClient<HttpClient<Body>>;
 
 /// A running service, and how to reach it.
 pub(crate) struct Service {
@@ -57,6 +62,12 @@ impl Service {
     /// A client with a connection of its own.
     pub(crate) async fn client(&self) -> Client {
         Client::new(self.channel().await)
+    }
+
+    /// The usual client measures a deadline too, and gives up by itself.
+    pub(crate) fn client_without_clock(&self) -> ClientWithoutClock {
+        let origin = format!("http://{}", self.hosted.address()).parse().unwrap();
+        ClientWithoutClock::with_origin(without_clock::client(), origin)
     }
 
     /// What the health service says of the commands.

@@ -184,14 +184,13 @@ impl Program {
             }
         };
         let traces = options.traces.clone();
-        let started = telemetry::init(options);
-        if let Err(error) = started {
-            return print(
-                io::stderr(),
-                format_args!("{}: {error}\n", self.name),
-                ExitCode::FAILURE,
-            );
-        }
+        let logging = match telemetry::init(options) {
+            Ok(logging) => logging,
+            Err(error) => {
+                let text = format_args!("{}: {error}\n", self.name);
+                return print(io::stderr(), text, ExitCode::FAILURE);
+            }
+        };
         let runtime = match runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return failed(&error),
@@ -204,7 +203,10 @@ impl Program {
                 Err(error) => return failed(&error),
             }
         };
-        let done = runtime.block_on(work(config));
+        let done = runtime.block_on(async {
+            let _following = logging.follow();
+            work(config).await
+        });
         traces.end();
         // Dropping the runtime would wait for blocking tasks without a limit.
         runtime.shutdown_timeout(RUNTIME_GRACE);

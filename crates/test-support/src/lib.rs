@@ -17,3 +17,4 @@ pub mod readme;
 pub mod redis;
 pub mod server;
 mod signal;
+pub mod without_clock;

@@ -4,14 +4,12 @@ use std::net::SocketAddr;
 
 use circles_proto::circles::v1::circle_query_service_client::CircleQueryServiceClient;
 use circles_proto::circles::v1::circle_query_service_server::SERVICE_NAME;
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use query_service::config::Config;
 use query_service::{RunError, run};
 use service_kit::listeners::Listeners;
 pub(crate) use test_support::hosted::{Hosted, Stopping, soon};
 use test_support::metrics;
+use test_support::without_clock::{self, HttpClient};
 use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
@@ -22,7 +20,7 @@ use tonic_health::pb::health_client::HealthClient;
 pub(crate) type Client = CircleQueryServiceClient<Channel>;
 
 /// A client that sends a deadline and leaves it to the service.
-pub(crate) type ClientWithoutClock = CircleQueryServiceClient<HttpClient<HttpConnector, Body>>;
+pub(crate) type ClientWithoutClock = CircleQueryServiceClient<HttpClient<Body>>;
 
 /// A running service, and how to reach it.
 pub(crate) struct Service {
@@ -59,14 +57,8 @@ impl Service {
 
     /// The usual client measures a deadline too, and gives up by itself.
     pub(crate) fn client_without_clock(&self) -> ClientWithoutClock {
-        let mut connector = HttpConnector::new();
-        // Or the body of a request comes 40 ms after its head, which starts the deadline.
-        connector.set_nodelay(true);
-        let http = HttpClient::builder(TokioExecutor::new())
-            .http2_only(true)
-            .build(connector);
         let origin = format!("http://{}", self.hosted.address()).parse().unwrap();
-        ClientWithoutClock::with_origin(http, origin)
+        ClientWithoutClock::with_origin(without_clock::client(), origin)
     }
 
     /// What the health service says of the queries.

@@ -1,13 +1,13 @@
 //! A whole process: exit status, logs, signals. The process is this test binary, started again for one test only.
 
 use std::{
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _},
     net::SocketAddr,
     process::{Command, ExitCode, Output, Stdio},
+    time::Duration,
 };
 
 use service_kit::{
-    check,
     config::{Invalid, Reader, Secret, parse},
     health::Readiness,
     program::{BAD_CONFIGURATION, Program},
@@ -72,9 +72,16 @@ fn child() {
         return;
     };
     let code = match subcommand.as_str() {
-        "check" => PROGRAM.run(
-            |reader| reader.required("EXAMPLE_LISTEN", parse::address),
-            check::check,
+        "check" => PROGRAM.check(|reader| reader.required("EXAMPLE_LISTEN", parse::address)),
+        "tick" => PROGRAM.run(
+            |_| Ok(()),
+            |()| async {
+                while !io::stderr().is_terminal() {
+                    tracing::debug!("tick");
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                io::Result::Ok(())
+            },
         ),
         "panic" => PROGRAM.run(
             |_| Ok(()),
@@ -167,6 +174,40 @@ fn a_panic_is_logged_in_the_format_of_the_logs() {
         "{printed}"
     );
     assert!(printed.contains("on purpose"), "{printed}");
+}
+
+#[test]
+fn what_is_logged_follows_its_file() {
+    let name = format!("circles-log-directives-{}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, "warn").unwrap();
+    let mut command = process("tick", [("CIRCLES_LOG_FILE", path.to_str().unwrap())]);
+    let mut child = command.env_remove("CIRCLES_LOG").spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // The first line of all is one that comes with the change.
+    std::fs::write(&path, "debug").unwrap();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("changed files are in use") || first.contains("tick"));
+    assert!(lines.map_while(Result::ok).any(|it| it.contains("tick")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_check_does_not_speak_tls() {
+    let variables = [
+        ("EXAMPLE_LISTEN", "127.0.0.1:1"),
+        ("CIRCLES_TLS_CERT", "/nowhere"),
+    ];
+    let (code, printed) = ended(&mut process("check", variables));
+    assert_eq!(code, Some(64), "{printed}");
+    let health = [
+        ("EXAMPLE_LISTEN", "127.0.0.1:1"),
+        ("CIRCLES_HEALTH_LISTEN", "127.0.0.1:1"),
+    ];
+    let (code, printed) = ended(&mut process("check", health));
+    assert_eq!(code, Some(1), "{printed}");
 }
 
 #[test]
