@@ -26,10 +26,16 @@ const STAND_BACK: Duration = Duration::from_millis(100);
 /// How long after the first look that found nothing the next one is; later ones wait longer.
 const FIRST_IDLE: Duration = Duration::from_millis(1);
 
-/// Takes the lease, or keeps it, for as long as the receiver lives.
-pub(crate) async fn keep_lease(lease: Lease, time_to_live: Duration, ours: watch::Sender<bool>) {
+/// Takes the lease, or keeps it, for as long as the receiver lives. With it goes how old the read models are.
+pub(crate) async fn keep_lease(
+    lease: Lease,
+    time_to_live: Duration,
+    ours: watch::Sender<bool>,
+    progress: Latest,
+) {
     loop {
-        let taken = match lease.take().await {
+        let as_of = progress.borrow().as_of;
+        let taken = match lease.take(as_of).await {
             Ok(taken) => taken,
             Err(error) => {
                 tracing::debug!(error = %chain(&error), "no lease");
@@ -123,6 +129,7 @@ impl Leader {
 
     async fn stand_by(&mut self) {
         self.projector.forget();
+        self.progress.send_modify(|progress| progress.as_of = None);
         self.turn(State::Standby, String::new());
         self.readiness.set(true);
         tokio::select! {
@@ -162,6 +169,7 @@ impl Leader {
                 Ok(Step::Filled { events }) => progress.applied += *events as u64,
                 Ok(Step::Superseded) | Err(_) => {}
             }
+            progress.as_of = self.projector.as_of();
             progress.hole = result.as_ref().err().and_then(StepError::hole);
         });
         self.report_counts();

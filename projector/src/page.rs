@@ -1,6 +1,7 @@
 //! Pages of the log, read ahead in the background.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::SystemTime;
 
 use event_store::{Damage, EventStore, LogEntry, StoreError};
 use read_model::Checkpoint;
@@ -33,6 +34,8 @@ pub(crate) struct Pages {
     /// Behind which checkpoint the next page is.
     place: Checkpoint,
     ready: VecDeque<LogEntry>,
+    /// When it was begun to read them.
+    as_of: SystemTime,
     /// What comes behind those that are ready.
     ahead: Option<Reading>,
 }
@@ -43,8 +46,14 @@ impl Pages {
             log,
             place: Checkpoint::EMPTY,
             ready: VecDeque::new(),
+            as_of: SystemTime::UNIX_EPOCH,
             ahead: None,
         }
+    }
+
+    /// The moment of which the last page shows the log. One that has no more behind it shows its end.
+    pub(crate) fn as_of(&self) -> SystemTime {
+        self.as_of
     }
 
     /// Forgets what is read already.
@@ -71,6 +80,7 @@ impl Pages {
             let begin = |from, limit| Reading::begin(self.log.clone(), from, limit, holes.clone());
             let reading = self.ahead.take().unwrap_or_else(|| begin(from, limit));
             let asked = reading.limit;
+            self.as_of = reading.begun;
             let entries = match reading.page().await? {
                 Page::Behind(entries) => entries,
                 Page::OtherLog => return Ok((Page::OtherLog, false)),
@@ -97,6 +107,7 @@ impl Pages {
 #[derive(Debug)]
 struct Reading {
     limit: u32,
+    begun: SystemTime,
     task: AbortOnDropHandle<Result<Page, StoreError>>,
 }
 
@@ -111,6 +122,7 @@ impl Reading {
     ) -> Self {
         Self {
             limit,
+            begun: SystemTime::now(),
             task: task::begin(read(log, from, limit, holes)),
         }
     }

@@ -1,5 +1,7 @@
 //! What the projector tells about itself.
 
+use std::time::SystemTime;
+
 use circles_proto::circles::admin::v1::ProjectorState;
 use shared_domain::Sequence;
 use tokio::sync::watch;
@@ -29,6 +31,8 @@ pub(crate) enum State {
 pub(crate) struct Progress {
     pub(crate) state: State,
     pub(crate) checkpoint: Sequence,
+    /// A moment of which all events are applied, if that is known.
+    pub(crate) as_of: Option<SystemTime>,
     /// Events applied since the process started.
     pub(crate) applied: u64,
     /// Circles that are parked.

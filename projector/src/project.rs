@@ -50,6 +50,8 @@ pub struct Projector {
     pub(crate) careful: u32,
     /// When the read models were last looked at without a write.
     pub(crate) seen_there: Instant,
+    /// A moment of which all events are applied, if it has been at the end of the log.
+    as_of: Option<SystemTime>,
 }
 
 /// How often something unusual happened.
@@ -152,7 +154,14 @@ impl Projector {
             written_until: Sequence::ZERO,
             careful: 0,
             seen_there: Instant::now(),
+            as_of: None,
         }
+    }
+
+    /// A moment of which all events are applied, if it has been at the end of the log.
+    #[must_use]
+    pub fn as_of(&self) -> Option<SystemTime> {
+        self.as_of
     }
 
     /// How often something unusual happened.
@@ -192,6 +201,7 @@ impl Projector {
     /// Forgets what it knows, as others may have written since.
     pub fn forget(&mut self) {
         self.state = None;
+        self.as_of = None;
         self.pages.clear();
         self.in_flight = InFlight::default();
         self.known.clear();
@@ -250,6 +260,9 @@ impl Projector {
         }
         if !self.settle().await? || !self.apply(state, from, &page, !more).await? {
             return Ok(Step::Superseded);
+        }
+        if !more {
+            self.as_of = Some(self.pages.as_of());
         }
         let checkpoint = state.furthest_behind().sequence;
         self.written += page.len();

@@ -250,7 +250,7 @@ impl Projector {
             }
         }
         self.tell(&spare, &corrections).await?;
-        if !spare.lease.take().await? {
+        if !spare.lease.take(None).await? {
             return Err(SwitchError::Superseded);
         }
         self.forget();

@@ -152,11 +152,12 @@ impl Tasks {
             orders: orders.clone(),
             rebuilds,
         });
+        let lease = keep_lease(lease, config.lease, ours, progress.clone());
         let audit = audit::in_background(log, partitions, orders, progress, config.audit_rate);
         Self {
             leader: AbortOnDropHandle::new(tokio::spawn(leader.run())),
             audit: AbortOnDropHandle::new(tokio::spawn(audit)),
-            lease: AbortOnDropHandle::new(tokio::spawn(keep_lease(lease, config.lease, ours))),
+            lease: AbortOnDropHandle::new(tokio::spawn(lease)),
         }
     }
 

@@ -17,6 +17,7 @@ const REDIS_URL: &str = "CIRCLES_REDIS_URL";
 const REDIS_CONNECTIONS: &str = "CIRCLES_REDIS_CONNECTIONS";
 const REDIS_PARTITIONS: &str = "CIRCLES_REDIS_PARTITIONS";
 const MAX_WAIT: &str = "CIRCLES_QUERY_MAX_WAIT";
+const MAX_LAG: &str = "CIRCLES_QUERY_MAX_LAG";
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub redis_partitions: u16,
     /// The longest time that a query waits for its minimal sequence, whatever its deadline.
     pub max_wait: Duration,
+    /// How old the read model may be for the service to be ready; any age, where that is not set.
+    pub max_lag: Option<Duration>,
     /// How watches are fed; not set from outside.
     pub watch: FeedOptions,
     /// The gRPC server.
@@ -47,6 +50,7 @@ impl Config {
             redis_connections: 2,
             redis_partitions: 1,
             max_wait: Duration::from_secs(5),
+            max_lag: None,
             watch: FeedOptions::default(),
             server: server::Options::default(),
         }
@@ -73,6 +77,8 @@ impl Config {
         );
         let bounds = Duration::from_millis(1)..=Duration::from_secs(300);
         let max_wait = reader.or(MAX_WAIT, parse::duration_within(bounds), default.max_wait);
+        let bounds = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
+        let max_lag = reader.optional(MAX_LAG, parse::duration_within(bounds));
         let server = server::Options::read(reader);
         Ok(Self {
             listen: listen?,
@@ -80,6 +86,7 @@ impl Config {
             redis_connections: redis_connections?,
             redis_partitions: redis_partitions?,
             max_wait: max_wait?,
+            max_lag: max_lag?,
             watch: default.watch,
             server: server?,
         })

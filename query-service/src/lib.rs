@@ -5,6 +5,7 @@
 
 pub mod config;
 mod failure;
+mod freshness;
 mod grpc;
 mod metrics;
 mod queries;

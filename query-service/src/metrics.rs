@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::freshness::age;
 use read_model::{Connection, Reader};
 use service_kit::metrics::{Counter, Gauge, Histogram, Metrics, SECONDS};
 
@@ -36,6 +37,7 @@ impl Waits {
 /// What is read before each look.
 struct Readings {
     checkpoint: Gauge,
+    age: Gauge,
     watches: Gauge,
     commands: Counter,
 }
@@ -52,6 +54,10 @@ pub(crate) fn read(
             "circles_query_checkpoint_sequence",
             "The last event that the read model has; not there where none is built, or it can't be read.",
         ),
+        age: metrics.gauge(
+            "circles_query_age_seconds",
+            "How old the read model is at most: everything older is in it. Told a few times in a lease's time.",
+        ),
         watches: metrics.gauge("circles_query_watches", "Watches that are open."),
         commands: metrics.counter(
             "circles_query_redis_commands_total",
@@ -66,6 +72,10 @@ pub(crate) fn read(
             // Of no circle, which is the question for the checkpoint alone. Where it takes too long
             // there is no answer, too.
             readings.checkpoint.hide();
+            readings.age.hide();
+            if let Ok(Some(as_of)) = reader.complete_as_of().await {
+                readings.age.set_real(age(as_of).as_secs_f64());
+            }
             if let Ok(found) = reader.batch_get(&[]).await {
                 readings.checkpoint.set(found.sequence.get());
             }

@@ -10,10 +10,12 @@ use service_kit::health::Readiness;
 use service_kit::listeners::Listeners;
 use service_kit::metrics::Metrics;
 use service_kit::server::{MAX_MESSAGE_SIZE, Server, ServerError};
+use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
 
 use crate::config::Config;
 use crate::failure::DOMAIN;
+use crate::freshness::Freshness;
 use crate::grpc::QueryService;
 use crate::metrics::{self, Waits};
 use crate::queries::Queries;
@@ -31,7 +33,8 @@ pub enum RunError {
 
 /// Serves on `listeners` until `shutdown`, then lets running calls end.
 ///
-/// The health service answers at once; it turns to SERVING when Redis is there.
+/// The health service answers at once; it turns to SERVING when Redis is there, and turns with the read model's age
+/// where that has a limit.
 ///
 /// # Errors
 ///
@@ -54,6 +57,9 @@ pub async fn run(
     let reader = Reader::new(redis.clone());
     let metrics = Metrics::new();
     metrics::read(&metrics, reader.clone(), redis.clone(), feed.counter());
+    let freshness = config
+        .max_lag
+        .map(|max_lag| Freshness::new(reader.clone(), max_lag));
     let queries = Queries::new(reader, follower, config.max_wait, Waits::new(&metrics));
     let readiness = Readiness::new([SERVICE_NAME]);
     let service = QueryService::new(queries, feed, readiness.clone());
@@ -62,13 +68,18 @@ pub async fn run(
     let server = Server::new(
         Routes::new(Calls::new(service, DOMAIN, &config.server)),
         FILE_DESCRIPTOR_SET,
-        readiness,
+        readiness.clone(),
         config.server,
     )?
     .with_metrics(metrics);
     let opening = async {
         redis.connected().await.map_err(SetupError::Redis)?;
-        Ok::<_, RunError>(())
+        let mut freshness = freshness;
+        if let Some(freshness) = &mut freshness {
+            freshness.reached().await;
+        }
+        let keeps = freshness.map(|it| AbortOnDropHandle::new(tokio::spawn(it.keep(readiness))));
+        Ok::<_, RunError>(keeps)
     };
     server
         .run_while_opening(listeners, shutdown, opening)

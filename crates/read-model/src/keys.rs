@@ -88,6 +88,7 @@ pub(crate) struct Keys {
     pub(crate) parked_count: String,
     pub(crate) holes: String,
     pub(crate) lease: String,
+    pub(crate) as_of: String,
     pub(crate) layout: String,
     pub(crate) replaced: String,
 }
@@ -117,6 +118,7 @@ impl Keys {
             parked_count: key("parked:count"),
             holes: key("holes"),
             lease: key("lease"),
+            as_of: key("as_of"),
             layout: key("layout"),
             replaced: key("replaced"),
             prefix,

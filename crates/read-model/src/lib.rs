@@ -26,6 +26,7 @@
 //! | `circles:holes` | hash | holes in the log that an operator let pass: the last sequence before, the first one behind |
 //! | `circles:layout` | string | `2`: that all this is as described here |
 //! | `circles:lease` | string | the projector that works, with a time to live |
+//! | `circles:as_of` | string | a moment, in milliseconds of Unix time by the projector's clock: everything that was in the log then is in the read model. Written with the lease, about three times in its time; absent where that is not known |
 //! | `circles:replaced` | string | that other read models are to take, or have taken, the place of these, which then lie in the spare database and may be removed |
 //!
 //! and the channel `circles:applied`, on which every change of the checkpoint
@@ -38,8 +39,8 @@
 //! model is spread over partitions: each of them has all of these keys for its
 //! circles, its own checkpoint included, and all with its number in braces
 //! before them, as `{3}:circle:{id}` and `{3}:circles:checkpoint`, so that they
-//! lie in one slot. [`Layout::partition_of`] tells where a circle belongs. Lease
-//! and holes are in partition 0.
+//! lie in one slot. [`Layout::partition_of`] tells where a circle belongs. Lease,
+//! as_of and holes are in partition 0.
 //!
 //! Why so:
 //!
@@ -58,6 +59,7 @@
 
 mod answer;
 mod arguments;
+mod as_of;
 mod batch;
 mod build;
 mod change;

@@ -1,13 +1,16 @@
 //! The query service's side: reads, each in one command for each partition.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use fred::bytes::Bytes;
+use fred::interfaces::KeysInterface as _;
 use fred::types::{Key, Value};
 use futures_util::future::try_join_all;
 use shared_domain::{CircleId, Sequence};
 
 use crate::answer::unknown_answer;
+use crate::as_of;
 use crate::checkpoint::Checkpoint;
 use crate::circles::Circles;
 use crate::connection::Connection;
@@ -59,6 +62,18 @@ impl Reader {
             filter: Script::new(include_str!("filter.lua"), "circles:*"),
             past: Script::new(include_str!("past.lua"), "circles:*"),
         }
+    }
+
+    /// A moment of which everything is in the read model, by the projector's clock; none where that is not known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], but for [`Error::NotBuilt`].
+    pub async fn complete_as_of(&self) -> Result<Option<SystemTime>, Error> {
+        let key = &self.connection.keys()[0].as_of;
+        let stored: Result<Option<Bytes>, _> = self.connection.client().get(key).await;
+        let stored = stored.map_err(|error| self.connection.explain(error, key))?;
+        Ok(stored.and_then(|stored| as_of::read(&stored)))
     }
 
     /// One circle; none if it does not exist or is deleted. Calls at the same

@@ -66,6 +66,7 @@ test_support::on_every_redis! {
     outages {
         a_read_model_that_is_not_built_is_unavailable,
         a_server_that_is_down_at_the_start_is_waited_for,
+        a_read_model_that_is_too_old_turns_the_health,
         all_goes_on_after_a_crash_of_the_server,
     }
     metrics {

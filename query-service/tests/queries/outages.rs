@@ -1,6 +1,6 @@
 //! A read model that is not there, or not yet.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use query_service::config::Config;
 use test_support::redis::{Engine, RedisDatabase, RedisServer};
@@ -64,6 +64,38 @@ pub(crate) async fn a_server_that_is_down_at_the_start_is_waited_for(engine: Eng
     service.serving().await;
     let answer = soon(client.get_circle(get(&id))).await.unwrap();
     assert_eq!(answer.into_inner().circle, Some(world.circle(&id)));
+}
+
+pub(crate) async fn a_read_model_that_is_too_old_turns_the_health(engine: Engine) {
+    let redis = RedisDatabase::fresh(engine);
+    let world = World::unbuilt(&redis.url()).await;
+    world.build().await;
+    let mut config = Config::new(&redis.url());
+    config.max_lag = Some(Duration::from_secs(2));
+    let service = Service::start(config);
+    let tell = |ago: u64| {
+        let moment = SystemTime::now() - Duration::from_secs(ago);
+        let moment = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        redis.command(&["SET", "circles:as_of", &moment.as_millis().to_string()]);
+    };
+    // Before it is told, and while it is too old.
+    let mut client = service.client().await;
+    soon(client.list_circles(list(ORDERS[0], 10)))
+        .await
+        .unwrap();
+    assert_eq!(service.health().await, ServingStatus::NotServing);
+    tell(3_600);
+    assert_eq!(service.health().await, ServingStatus::NotServing);
+    tell(0);
+    service.turns(ServingStatus::Serving).await;
+    // It grows older by itself, and answers all the same.
+    service.turns(ServingStatus::NotServing).await;
+    soon(client.list_circles(list(ORDERS[0], 10)))
+        .await
+        .unwrap();
+    tell(0);
+    service.turns(ServingStatus::Serving).await;
+    service.stop().ended().await;
 }
 
 pub(crate) async fn all_goes_on_after_a_crash_of_the_server(engine: Engine) {

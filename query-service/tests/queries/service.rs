@@ -72,10 +72,15 @@ impl Service {
 
     /// Waits until it is SERVING.
     pub(crate) async fn serving(&self) {
+        self.turns(ServingStatus::Serving).await;
+    }
+
+    /// Waits until its health is this.
+    pub(crate) async fn turns(&self, to: ServingStatus) {
         let mut health = HealthClient::new(self.channel().await);
         let watching = health.watch(HealthCheckRequest::default());
         let mut statuses = soon(watching).await.unwrap().into_inner();
-        while soon(statuses.message()).await.unwrap().unwrap().status() != ServingStatus::Serving {}
+        while soon(statuses.message()).await.unwrap().unwrap().status() != to {}
     }
 
     /// Tells it to stop, and leaves the waiting to [`Stopping::ended`].

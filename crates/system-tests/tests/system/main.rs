@@ -9,6 +9,7 @@
 mod client;
 mod clients;
 mod crashes;
+mod freshness;
 mod metrics;
 mod rolling;
 mod support;

@@ -166,7 +166,7 @@ async fn dashboard_and_alerts_are_about_what_is_told() {
             "circles_command_commit_duration_seconds_count",
         ),
         (&services.projector, "circles_projector_lag_seconds"),
-        (&services.query, "circles_query_checkpoint_sequence"),
+        (&services.query, "circles_query_age_seconds"),
     ] {
         let told = Scrape::until(service.metrics().await, last, |told| {
             told.get(last).is_some()

@@ -10,12 +10,10 @@ use test_support::on_every_engine;
 use test_support::process::Service;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
-use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 
 use crate::client::{Load, Reader, create, until_visible};
-use crate::support::{ANY_PORT, PATIENCE, System, channel, start_command, start_query};
+use crate::support::{ANY_PORT, System, start_command, start_query, turns};
 
 on_every_engine!(no_call_fails_while_every_process_is_replaced);
 
@@ -41,13 +39,7 @@ async fn replace(service: &mut Service, start: impl Fn(&str) -> Service) {
     let status = service.terminate();
     assert!(status.success(), "{status}");
     *service = start(&address);
-    let mut health = HealthClient::new(channel(service));
-    let watching = health.watch(HealthCheckRequest::default()).await;
-    let mut statuses = watching.unwrap().into_inner();
-    let serving = async {
-        while statuses.message().await.unwrap().unwrap().status() != ServingStatus::Serving {}
-    };
-    tokio::time::timeout(PATIENCE, serving).await.unwrap();
+    turns(service, ServingStatus::Serving).await;
 }
 
 async fn no_call_fails_while_every_process_is_replaced(engine: Engine) {

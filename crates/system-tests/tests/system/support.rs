@@ -9,6 +9,9 @@ use test_support::mysql::{Database, Engine};
 use test_support::process::Service;
 use test_support::redis::{self, RedisDatabase};
 use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 /// How long anything may take before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -168,6 +171,15 @@ fn start_projector(places: &Places) -> Service {
             ),
         ],
     )
+}
+
+/// Waits until a service's health is this.
+pub(crate) async fn turns(service: &Service, to: ServingStatus) {
+    let mut health = HealthClient::new(channel(service));
+    let watching = health.watch(HealthCheckRequest::default()).await;
+    let mut statuses = watching.unwrap().into_inner();
+    let turned = async { while statuses.message().await.unwrap().unwrap().status() != to {} };
+    tokio::time::timeout(PATIENCE, turned).await.unwrap();
 }
 
 pub(crate) fn channel(service: &Service) -> Channel {

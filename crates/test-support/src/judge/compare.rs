@@ -37,7 +37,7 @@ impl fmt::Display for Difference {
 const UNCOMPARED: [&str; 2] = ["circles:revision", "circles:rewound"];
 
 /// The same, in the first partition alone.
-const UNCOMPARED_OF_ALL: [&str; 2] = ["circles:holes", "circles:lease"];
+const UNCOMPARED_OF_ALL: [&str; 3] = ["circles:as_of", "circles:holes", "circles:lease"];
 
 pub(super) fn compare(fold: &Fold, found: &World, options: &Options) -> Vec<Difference> {
     let mut differences = Vec::new();
