@@ -4,6 +4,7 @@
 //! [`config::Reader`] and hands its routes to a [`server::Server`]. Nothing here knows what a circle is.
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod calls;
 pub mod check;
 pub mod config;

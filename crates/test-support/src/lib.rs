@@ -17,4 +17,5 @@ pub mod readme;
 pub mod redis;
 pub mod server;
 mod signal;
+pub mod tokens;
 pub mod without_clock;

@@ -1,0 +1,61 @@
+//! Who calls, and what they may: bearer tokens that are verified here, without asking anybody.
+//!
+//! A token is a JWT (RFC 7519) in the form of an access token (RFC 9068), signed by an issuer whose public keys are
+//! given as a JWK Set (RFC 7517). A [`Tokens`] verifies it and tells the [`Identity`] of the caller, or a [`Refusal`],
+//! which turns into an UNAUTHENTICATED. What the caller may do is a question of its own: [`Identity::require`], whose
+//! failure is a PERMISSION_DENIED.
+//!
+//! ```
+//! use std::time::SystemTime;
+//! use service_kit::auth::{Keys, Scope, Tokens};
+//! use service_kit::status::Domain;
+//! use tonic::{Code, codegen::http::HeaderMap};
+//!
+//! const DOMAIN: Domain = Domain::new("circles.v1");
+//! const READ: Scope = Scope::new("circles.read");
+//!
+//! # let jwks = test_support::tokens::Issuer::ed25519("1").jwks();
+//! let keys = Keys::parse(jwks.as_bytes())?;
+//! let tokens = Tokens::new(keys, Some("https://issuer.example".into()), Some("circles".into()));
+//!
+//! let headers = HeaderMap::new(); // Those of a call; this one has no token.
+//! let answer = match tokens.verify(&headers, SystemTime::now()) {
+//!     Err(refusal) => Err(refusal.status(DOMAIN)),
+//!     Ok(caller) => caller.require(READ).map_err(|missing| missing.status(DOMAIN)),
+//! };
+//! # assert_eq!(answer.unwrap_err().code(), Code::Unauthenticated);
+//! # Ok::<(), service_kit::auth::KeysError>(())
+//! ```
+//!
+//! # Why no JWT library
+//!
+//! The signatures are checked by ring, which is the one cryptography of the project. `jsonwebtoken` has no backend for
+//! it and takes a foreign one only as a global of the process; it reads the clock by itself, lets a token without
+//! `iss` pass where an issuer is demanded (unless told to require one), passes over `crit`, which must be refused if not
+//! understood, and drops the private parts of a JWK unseen. What would be left for it to do is to split a text at its
+//! dots.
+//!
+//! # What is held to (RFC 8725)
+//!
+//! - The algorithm belongs to the key. The header of a token only picks among the keys, by `kid` and `alg`; there is no
+//!   way from it to `none` or to an HMAC.
+//! - Nothing of a token is looked at before its signature is known to be good, but its header.
+//! - What can be understood in two ways is refused: a claim that is there twice, base64 with spare bits, a second
+//!   `authorization`.
+//! - No refusal says more than which rule was broken, and nothing here shows a token in its `Debug`.
+
+mod claims;
+mod identity;
+mod key;
+mod keys;
+mod options;
+mod refusal;
+mod token;
+mod tokens;
+
+pub use identity::{Identity, MissingScope, Scope, Scopes};
+pub use key::{PassedOver, Unusable};
+pub use keys::{Keys, KeysError};
+pub use options::Options;
+pub use refusal::Refusal;
+pub use tokens::Tokens;
