@@ -8,6 +8,7 @@ use circles_proto::circles::v1::circle_command_service_server::{
     CircleCommandServiceServer, SERVICE_NAME,
 };
 use event_store::{EventStore, Figures, MigrateError, SetupError, Writer, WriterTask, migrate};
+use service_kit::auth::Scope;
 use service_kit::calls::Calls;
 use service_kit::health::Readiness;
 use service_kit::listeners::Listeners;
@@ -22,6 +23,9 @@ use crate::config::Config;
 use crate::failure::DOMAIN;
 use crate::grpc::CommandService;
 use crate::metrics::{self, Batches};
+
+/// What a token has to grant, where tokens are asked for.
+const WRITE: Scope = Scope::new("circles.write");
 
 /// How long between two looks at a database that is not there yet.
 const RETRY: Duration = Duration::from_secs(1);
@@ -72,7 +76,7 @@ pub async fn run(
     let service =
         CircleCommandServiceServer::new(service).max_decoding_message_size(MAX_MESSAGE_SIZE);
     let server = Server::new(
-        Routes::new(Calls::new(service, DOMAIN, &config.server)),
+        Routes::new(Calls::new(service, DOMAIN, WRITE, &config.server)?),
         FILE_DESCRIPTOR_SET,
         readiness,
         config.server.clone(),

@@ -9,6 +9,7 @@ use circles_proto::circles::admin::v1::projector_admin_service_server::{
 };
 use event_store::{EventStore, SetupError};
 use read_model::{Connection, Lease, partitions};
+use service_kit::auth::Scope;
 use service_kit::calls::Calls;
 use service_kit::health::Readiness;
 use service_kit::listeners::Listeners;
@@ -31,6 +32,9 @@ use crate::progress::{Latest, Progress};
 use crate::project::{Options, Projector};
 use crate::rebuild::Rebuilds;
 use crate::spare::Place;
+
+/// What a token has to grant, where tokens are asked for.
+const ADMIN: Scope = Scope::new("circles.admin");
 
 /// How long between two looks at a server that is not there yet.
 const RETRY: Duration = Duration::from_secs(1);
@@ -77,8 +81,9 @@ pub async fn run(
         Routes::new(Calls::new(
             ProjectorAdminServiceServer::new(admin).max_decoding_message_size(MAX_MESSAGE_SIZE),
             DOMAIN,
+            ADMIN,
             &config.server,
-        )),
+        )?),
         FILE_DESCRIPTOR_SET,
         readiness.clone(),
         config.server.clone(),

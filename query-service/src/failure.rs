@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use read_model::{Error, WatchError};
+use service_kit::auth::Refusal;
 use service_kit::program::chain;
 use service_kit::status::{Domain, FieldViolation};
 use tonic::{Code, Status};
@@ -112,6 +113,11 @@ pub(crate) fn of_watch(error: WatchError) -> Status {
             .build(),
         WatchError::Read(error) => status(&Failed::Read(error)),
     }
+}
+
+/// The status that ends a watch when its client's token is no longer good.
+pub(crate) fn token_expired() -> Status {
+    Refusal::Expired.status(DOMAIN)
 }
 
 /// The status that ends a watch when the service stops.

@@ -5,6 +5,7 @@ use circles_proto::circles::v1::circle_query_service_server::{
     CircleQueryServiceServer, SERVICE_NAME,
 };
 use read_model::{Connection, Feed, Follower, Reader, SetupError};
+use service_kit::auth::Scope;
 use service_kit::calls::Calls;
 use service_kit::health::Readiness;
 use service_kit::listeners::Listeners;
@@ -19,6 +20,9 @@ use crate::freshness::Freshness;
 use crate::grpc::QueryService;
 use crate::metrics::{self, Waits};
 use crate::queries::Queries;
+
+/// What a token has to grant, where tokens are asked for.
+const READ: Scope = Scope::new("circles.read");
 
 /// Why the service ended.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +70,7 @@ pub async fn run(
     let service =
         CircleQueryServiceServer::new(service).max_decoding_message_size(MAX_MESSAGE_SIZE);
     let server = Server::new(
-        Routes::new(Calls::new(service, DOMAIN, &config.server)),
+        Routes::new(Calls::new(service, DOMAIN, READ, &config.server)?),
         FILE_DESCRIPTOR_SET,
         readiness.clone(),
         config.server,

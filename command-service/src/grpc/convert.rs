@@ -5,6 +5,7 @@ use std::fmt::Display;
 use circles_proto::circles::v1::{
     CreateCircleRequest, DeleteCircleRequest, ImportCirclesRequest, UpdateCircleRequest,
 };
+use service_kit::auth::Identity;
 use service_kit::deadline::Deadline;
 use service_kit::status::FieldViolation;
 use shared_domain::{
@@ -27,6 +28,8 @@ pub(crate) trait IntoOrder {
 #[derive(Clone)]
 pub(crate) struct Caller {
     traceparent: Option<String>,
+    /// Whom the token was made out to, where tokens are asked for.
+    actor: Option<String>,
     deadline: Option<Deadline>,
 }
 
@@ -34,6 +37,7 @@ impl Caller {
     pub(crate) fn of<T>(request: &Request<T>) -> Self {
         Self {
             traceparent: traceparent(request.metadata()),
+            actor: Identity::of(request.extensions()).map(|identity| identity.subject.clone()),
             deadline: Deadline::of(request.extensions()),
         }
     }
@@ -43,6 +47,7 @@ impl Caller {
 pub(crate) fn order(message: impl IntoOrder, caller: Caller) -> Result<Order, Status> {
     let Caller {
         traceparent,
+        actor,
         deadline,
     } = caller;
     let mut fields = Fields::default();
@@ -56,7 +61,7 @@ pub(crate) fn order(message: impl IntoOrder, caller: Caller) -> Result<Order, St
         event_id: request_id.unwrap_or_else(|| EventId::from_uuid(Uuid::now_v7())),
         metadata: Metadata {
             traceparent,
-            actor: None,
+            actor,
             request_id,
         },
         deadline,

@@ -45,6 +45,7 @@
 //! - No refusal says more than which rule was broken, and nothing here shows a token in its `Debug`.
 
 mod claims;
+mod gate;
 mod identity;
 mod key;
 mod keys;
@@ -53,6 +54,8 @@ mod refusal;
 mod token;
 mod tokens;
 
+pub(crate) use gate::Gate;
+pub use gate::OpenError;
 pub use identity::{Identity, MissingScope, Scope, Scopes};
 pub use key::{PassedOver, Unusable};
 pub use keys::{Keys, KeysError};

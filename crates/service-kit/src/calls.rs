@@ -15,10 +15,11 @@ use tonic::codegen::{Service, http};
 use tonic::server::NamedService;
 use tonic::{Code, Status};
 
+use crate::auth::{Gate, Scope};
 use crate::deadline::{self, Deadline};
 use crate::incoming::Peer;
 use crate::rates::{Client, Rates};
-use crate::server;
+use crate::server::{self, ServerError};
 use crate::status::Domain;
 use crate::trace::CallSpan;
 
@@ -29,10 +30,11 @@ const MARGIN: Duration = Duration::from_millis(5);
 /// When to try again after there were too many calls.
 const AFTER_TOO_MANY: Duration = Duration::from_millis(100);
 
-/// A service with a limit of its calls, whose deadlines are kept.
+/// A service with a limit of its calls, whose deadlines are kept, and which lets in who may.
 ///
 /// A call beyond the limit is RESOURCE_EXHAUSTED at once (reason `TOO_MANY_CALLS`), and so is one of a client that
-/// makes too many of them (reason `TOO_FAST`). One whose `grpc-timeout` has
+/// makes too many of them (reason `TOO_FAST`). Where tokens are asked for, a call without a good one is UNAUTHENTICATED,
+/// and one without the scope is PERMISSION_DENIED. One whose `grpc-timeout` has
 /// passed is DEADLINE_EXCEEDED (reason `DEADLINE_EXCEEDED`), and its handler is dropped. A call counts, and its
 /// deadline is kept, until it is answered; of a stream of answers, until that begins.
 #[derive(Debug, Clone)]
@@ -40,38 +42,66 @@ pub struct Calls<S> {
     service: S,
     domain: Domain,
     free: Arc<Semaphore>,
+    gate: Option<Gate>,
     rates: Option<Rates>,
 }
 
 impl<S> Calls<S> {
-    /// Lets calls to `service` as the options say. Clones share the limits.
-    pub fn new(service: S, domain: Domain, options: &server::Options) -> Self {
-        Self {
+    /// Lets calls to `service` as the options say, and, where these ask for tokens, as the scope is granted. Clones
+    /// share the limits. Within a runtime.
+    ///
+    /// # Errors
+    /// When the keys of tokens can't be loaded.
+    pub fn new(
+        service: S,
+        domain: Domain,
+        scope: Scope,
+        options: &server::Options,
+    ) -> Result<Self, ServerError> {
+        let gate = options.auth.as_ref().map(|auth| Gate::open(auth, scope));
+        Ok(Self {
             service,
             domain,
             free: Arc::new(Semaphore::new(options.max_calls)),
+            gate: gate.transpose()?,
             rates: options.rate_per_client.map(Rates::new),
-        }
+        })
     }
 
-    /// A place among all calls, or why there is none for this one.
-    fn admit(&self, extensions: &http::Extensions) -> Result<OwnedSemaphorePermit, Box<Status>> {
+    /// A place among all calls, or why there is none for this one. First what costs least to refuse.
+    fn admit<B>(
+        &self,
+        request: &mut http::Request<B>,
+    ) -> Result<OwnedSemaphorePermit, Box<Status>> {
         let refuse = |reason, message, delay| {
             let failure = self
                 .domain
                 .failure(Code::ResourceExhausted, reason, message);
             Box::new(failure.retry_after(delay).build())
         };
-        if let (Some(rates), Some(Peer(peer))) = (&self.rates, extensions.get()) {
+        let too_many = "too many calls at a time";
+        let place = Arc::clone(&self.free)
+            .try_acquire_owned()
+            .map_err(|_| refuse("TOO_MANY_CALLS", too_many, AFTER_TOO_MANY))?;
+        let admitted = match &self.gate {
+            None => Ok(None),
+            Some(gate) => gate.admit(request.headers(), self.domain).map(Some),
+        };
+        if let Some(rates) = &self.rates {
+            let client = match &admitted {
+                Ok(Some(identity)) => Some(Client::Subject(identity.subject.clone())),
+                // Who is refused counts by the address, so that guessing is slow.
+                Ok(None) | Err(_) => request.extensions().get().map(Peer::client),
+            };
             let too_fast = "this client makes too many calls in a second";
-            rates
-                .take(&Client::at(peer.ip()))
+            client
+                .map_or(Ok(()), |client| rates.take(&client))
                 .map_err(|wait| refuse("TOO_FAST", too_fast, wait))?;
         }
-        let too_many = "too many calls at a time";
-        Arc::clone(&self.free)
-            .try_acquire_owned()
-            .map_err(|_| refuse("TOO_MANY_CALLS", too_many, AFTER_TOO_MANY))
+        if let Some(identity) = admitted? {
+            request.extensions_mut().insert(identity);
+        }
+        Ok(place)
     }
 }
 
@@ -94,7 +124,7 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        let place = match self.admit(request.extensions()) {
+        let place = match self.admit(&mut request) {
             Ok(place) => place,
             Err(refusal) => return Answer(Progress::Refused(Some(refusal))),
         };

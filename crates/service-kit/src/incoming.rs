@@ -26,6 +26,7 @@ use tonic::transport::server::{Connected, TcpIncoming};
 
 use crate::{
     metrics::{Counter, Level, Metrics},
+    rates::Client,
     tls::Tls,
 };
 
@@ -203,6 +204,13 @@ async fn expect_preface(stream: &mut Transport) -> io::Result<()> {
 /// Who calls: a connection's other end. An extension of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
+
+impl Peer {
+    /// Whose calls these are, where nothing more is known.
+    pub(crate) fn client(&self) -> Client {
+        Client::at(self.0.ip())
+    }
+}
 
 /// A connection that has begun. What was read of it is read again.
 #[derive(Debug)]

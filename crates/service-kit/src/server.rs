@@ -13,6 +13,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time};
 use tonic::{service::Routes, transport};
 
 use crate::{
+    auth::{self, OpenError},
     config::{Invalid, Reader, parse},
     health::Readiness,
     incoming::{Connections, Counts, KEEPALIVE_INTERVAL, Limits},
@@ -90,6 +91,8 @@ pub struct Options {
     pub reflection: bool,
     /// Where the certificates for TLS are. Without them the service speaks plain HTTP/2.
     pub tls: Option<tls::Options>,
+    /// How callers' tokens are verified; for [`Calls`](crate::calls::Calls). Without it nobody is asked for one.
+    pub auth: Option<auth::Options>,
 }
 
 impl Default for Options {
@@ -103,12 +106,13 @@ impl Default for Options {
             max_connection_age: Duration::from_secs(30 * 60),
             reflection: true,
             tls: None,
+            auth: None,
         }
     }
 }
 
 impl Options {
-    /// Reads the variables of this module and of [`tls`].
+    /// Reads the variables of this module, and those of [`tls`] and [`auth`].
     ///
     /// # Errors
     /// When the reader refused a variable.
@@ -139,6 +143,7 @@ impl Options {
         );
         let reflection = reader.or(REFLECTION, parse::boolean, default.reflection);
         let tls = tls::Options::read(reader);
+        let auth = auth::Options::read(reader);
         Ok(Self {
             drain_timeout: drain_timeout?,
             max_calls: max_calls?,
@@ -148,6 +153,7 @@ impl Options {
             max_connection_age: max_connection_age?,
             reflection: reflection?,
             tls: tls?,
+            auth: auth?,
         })
     }
 
@@ -177,6 +183,9 @@ pub enum ServerError {
     /// The certificates can't be used.
     #[error("TLS can't be set up")]
     Tls(#[from] TlsError),
+    /// The keys of tokens can't be used.
+    #[error("tokens can't be verified")]
+    Auth(#[from] OpenError),
     /// The transport gave up before it was told to stop.
     #[error("the gRPC transport failed")]
     Transport(#[from] transport::Error),

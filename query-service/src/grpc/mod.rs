@@ -3,6 +3,9 @@
 mod convert;
 mod page_token;
 
+use std::future::pending;
+use std::sync::Arc;
+
 use circles_proto::circles::v1::circle_query_service_server::CircleQueryService;
 use circles_proto::circles::v1::{
     BatchGetCirclesRequest, BatchGetCirclesResponse, GetCircleAsOfRequest, GetCircleAsOfResponse,
@@ -12,6 +15,7 @@ use circles_proto::circles::v1::{
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use read_model::{Feed, Found, Past, Watch};
+use service_kit::auth::Identity;
 use service_kit::health::Readiness;
 use tonic::{Request, Response, Status};
 
@@ -157,26 +161,49 @@ impl CircleQueryService for QueryService {
             .watch(from, circles)
             .await
             .map_err(failure::of_watch)?;
-        Ok(Response::new(messages(watch, self.readiness.clone())))
+        let identity = Identity::of(request.extensions()).cloned();
+        let watching = Watching {
+            watch,
+            readiness: self.readiness.clone(),
+            identity,
+        };
+        Ok(Response::new(watching.messages()))
     }
 }
 
-/// What a watch tells, until it fails or the service drains. Nothing is told, or even looked for,
-/// before the client has room for it.
-fn messages(
+/// A watch, and what ends it.
+struct Watching {
     watch: Watch,
     readiness: Readiness,
-) -> BoxStream<'static, Result<WatchCirclesResponse, Status>> {
-    let watching = Some((watch, readiness));
-    stream::unfold(watching, |watching| async {
-        let (mut watch, readiness) = watching?;
-        let told = tokio::select! {
-            biased;
-            () = readiness.draining() => Err(failure::draining()),
-            told = watch.next() => told.map(convert::told).map_err(failure::of_watch),
+    identity: Option<Arc<Identity>>,
+}
+
+impl Watching {
+    /// What it tells, until it fails, the client's token expires, or the service drains. Nothing is told, or even
+    /// looked for, before the client has room for it.
+    fn messages(self) -> BoxStream<'static, Result<WatchCirclesResponse, Status>> {
+        stream::unfold(Some(self), |watching| async {
+            let mut watching = watching?;
+            let told = watching.next().await;
+            let going_on = told.is_ok().then_some(watching);
+            Some((told, going_on))
+        })
+        .boxed()
+    }
+
+    async fn next(&mut self) -> Result<WatchCirclesResponse, Status> {
+        let identity = &self.identity;
+        let expired = async {
+            match identity {
+                Some(identity) => identity.expired().await,
+                None => pending().await,
+            }
         };
-        let going_on = told.is_ok().then_some((watch, readiness));
-        Some((told, going_on))
-    })
-    .boxed()
+        tokio::select! {
+            biased;
+            () = self.readiness.draining() => Err(failure::draining()),
+            () = expired => Err(failure::token_expired()),
+            told = self.watch.next() => told.map(convert::told).map_err(failure::of_watch),
+        }
+    }
 }

@@ -1,10 +1,16 @@
 //! Who a caller is, and what the issuer lets them do.
 
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use tonic::{Code, Status};
+use tokio::time;
+use tonic::{Code, Extensions, Status};
 
 use crate::status::Domain;
+
+/// How long a wait for an expiry sleeps at a time.
+const MOMENT: Duration = Duration::from_millis(1);
+const LONG: Duration = Duration::from_secs(60);
 
 /// The caller, as a token that was verified tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +24,20 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// That of the call with these extensions; none where nobody is asked for a token.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<&Arc<Self>> {
+        extensions.get()
+    }
+
+    /// Resolves when the token is no longer good.
+    pub async fn expired(&self) {
+        while let Ok(left) = self.expires.duration_since(SystemTime::now()) {
+            // At most: the clock can be set meanwhile, and a timer has its own.
+            time::sleep(left.clamp(MOMENT, LONG)).await;
+        }
+    }
+
     /// Whether the caller may do what needs this scope.
     ///
     /// # Errors

@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 
+use super::gate::load;
 use crate::config::{Invalid, Reader, parse};
+use crate::program::chain;
 
 /// The path of a JWK Set. Without it nobody is asked for a token.
 const KEYS: &str = "CIRCLES_JWT_KEYS";
@@ -28,10 +30,9 @@ pub struct Options {
 impl Options {
     /// Reads `CIRCLES_JWT_KEYS`, `CIRCLES_JWT_ISSUER` and `CIRCLES_JWT_AUDIENCE`. Nothing where the first is not set.
     ///
-    /// The file is not read here.
-    ///
     /// # Errors
-    /// When one of the others is set without it: whoever did that believes that tokens are verified.
+    /// When the file is not what it should be, or one of the others is set without it: whoever did that believes that
+    /// tokens are verified.
     pub fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, Invalid> {
         let keys = reader.optional(KEYS, |path| Ok::<_, Infallible>(PathBuf::from(path)));
         let issuer = reader.optional(ISSUER, parse::text);
@@ -45,17 +46,24 @@ impl Options {
                 .last();
             return useless.map_or(Ok(None), Err);
         };
-        Ok(Some(Self {
+        let options = Self {
             keys,
             issuer,
             audience,
-        }))
+        };
+        match load(&options) {
+            Ok(_) => Ok(Some(options)),
+            Err(error) => Err(reader.reject(KEYS, &chain(&error))),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::{env, fs, process};
+
+    use test_support::tokens::Issuer;
 
     use super::*;
     use crate::config;
@@ -72,16 +80,14 @@ mod tests {
 
     #[test]
     fn issuer_and_audience_may_be_left_out() {
-        let keys = PathBuf::from("/etc/circles/jwks.json");
+        let file = temporary("jwks", &Issuer::ed25519("1").jwks());
+        let path = file.to_str().unwrap();
         let expected = Options {
-            keys,
+            keys: file.clone(),
             issuer: None,
             audience: None,
         };
-        assert_eq!(
-            read([(KEYS, "/etc/circles/jwks.json")]),
-            Ok(Some(expected.clone()))
-        );
+        assert_eq!(read([(KEYS, path)]), Ok(Some(expected.clone())));
         let expected = Options {
             issuer: Some("https://issuer.example".to_owned()),
             audience: Some("circles".to_owned()),
@@ -89,12 +95,29 @@ mod tests {
         };
         assert_eq!(
             read([
-                (KEYS, "/etc/circles/jwks.json"),
+                (KEYS, path),
                 (ISSUER, "https://issuer.example"),
                 (AUDIENCE, "circles")
             ]),
             Ok(Some(expected))
         );
+        fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn keys_that_are_none_are_found_before_anything_starts() {
+        let file = temporary("no-jwks", "{}");
+        for path in [file.to_str().unwrap(), "/nowhere/jwks.json"] {
+            let mistake = read([(KEYS, path)]).unwrap_err();
+            assert!(mistake.starts_with("CIRCLES_JWT_KEYS: "), "{mistake}");
+        }
+        fs::remove_file(file).unwrap();
+    }
+
+    fn temporary(name: &str, text: &str) -> PathBuf {
+        let path = env::temp_dir().join(format!("circles-{name}-{}", process::id()));
+        fs::write(&path, text).unwrap();
+        path
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use service_kit::{calls::Calls, server::Options, status::Domain};
+use service_kit::{calls::Calls, server::Options};
 use tonic::{
     Code, Request, Status,
     body::Body,
@@ -14,7 +14,9 @@ use tonic::{
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
 use tonic_types::StatusExt as _;
 
-use crate::support::{MAX_CALLS, PATIENCE, Slow, call_slow, health, soon, start, start_with};
+use crate::support::{
+    MAX_CALLS, PATIENCE, Slow, call_slow, calls, health, soon, start, start_with,
+};
 
 /// A call without a client between, whose own timer might be the faster one.
 async fn call_within(calls: &mut Calls<Slow>, timeout: &str) -> Status {
@@ -37,7 +39,7 @@ async fn a_call_is_over_at_its_deadline() {
         max_calls: 1,
         ..Options::default()
     };
-    let mut calls = Calls::new(slow.clone(), Domain::new("test.v1"), &options);
+    let mut calls = calls(slow.clone(), &options);
     for _ in 0..3 {
         let status = call_within(&mut calls, "20m").await;
         let expected = (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned());

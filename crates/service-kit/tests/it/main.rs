@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // Helpers are tests too, which clippy does not see.
 
+mod auth;
 mod calls;
 mod connections;
 mod drain;

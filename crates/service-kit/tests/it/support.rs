@@ -9,6 +9,7 @@ use std::{
 };
 
 use service_kit::{
+    auth::Scope,
     calls::Calls,
     health::Readiness,
     listeners::Listeners,
@@ -35,6 +36,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many calls of [`Slow`] there may be at a time.
 pub(crate) const MAX_CALLS: usize = 2;
+
+/// What a token has to grant for calls of [`Slow`].
+pub(crate) const SCOPE: &str = "test.slow";
 
 /// Fails the test rather than wait for ever.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
@@ -122,7 +126,7 @@ pub(crate) async fn start_with(options: Options) -> Running {
     let readiness = Readiness::new([Slow::NAME]);
     let slow = Slow::new();
     let server = Server::new(
-        Routes::new(Calls::new(slow.clone(), Domain::new("test.v1"), &options)),
+        Routes::new(calls(slow.clone(), &options)),
         tonic_types::pb::FILE_DESCRIPTOR_SET,
         readiness.clone(),
         options,
@@ -141,6 +145,11 @@ pub(crate) async fn start_with(options: Options) -> Running {
         shutdown,
         server,
     }
+}
+
+/// Around [`Slow`], for whoever has a token for [`SCOPE`], where tokens are asked for.
+pub(crate) fn calls(slow: Slow, options: &Options) -> Calls<Slow> {
+    Calls::new(slow, Domain::new("test.v1"), Scope::new(SCOPE), options).unwrap()
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
