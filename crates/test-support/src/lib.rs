@@ -15,6 +15,7 @@ pub mod mysql;
 pub mod process;
 pub mod readme;
 pub mod redis;
+pub mod secrets;
 pub mod server;
 mod signal;
 pub mod tokens;

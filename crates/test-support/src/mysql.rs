@@ -104,6 +104,33 @@ impl Database {
             .expect("the test database answers")
     }
 
+    /// Lets one more user in who may do everything with it, until [`Self::forbid`].
+    ///
+    /// # Panics
+    ///
+    /// Where the server does not let us.
+    pub async fn allow(&self, user: &str, password: &str) {
+        let mut connection = self.connection().await;
+        for statement in [
+            format!("CREATE USER {user} IDENTIFIED BY '{password}'"),
+            format!("GRANT ALL ON {}.* TO {user}", self.name),
+        ] {
+            let done = connection.execute(AssertSqlSafe(statement)).await;
+            done.expect("the test server makes users");
+        }
+    }
+
+    /// Forgets that user.
+    ///
+    /// # Panics
+    ///
+    /// Where there is none.
+    pub async fn forbid(&self, user: &str) {
+        let statement = AssertSqlSafe(format!("DROP USER {user}"));
+        let done = self.connection().await.execute(statement).await;
+        done.expect("there is such a user");
+    }
+
     async fn on_server(&self, what: &str) -> Result<(), sqlx::Error> {
         let mut connection = MySqlConnection::connect(&self.server).await?;
         connection

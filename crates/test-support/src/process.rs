@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::signal;
+use crate::{secrets, signal};
 
 /// How long a process may take to listen, or to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,8 +34,8 @@ impl Service {
         let mut command = Command::new(executable(name));
         command
             .env_clear()
-            .envs(settings.iter().copied())
-            .env("CIRCLES_LOG_FORMAT", "text");
+            .env("CIRCLES_LOG_FORMAT", "text")
+            .envs(settings.iter().copied());
         Self::run(name, command)
     }
 
@@ -187,10 +187,18 @@ impl Service {
     }
 }
 
+/// # Panics
+///
+/// Where its log told a secret.
 impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !thread::panicking() {
+            let lines = self.log_lines();
+            let telling = lines.iter().find(|line| secrets::told_by(line).is_some());
+            assert_eq!(telling, None, "{} logs a secret", self.name);
+        }
     }
 }
 

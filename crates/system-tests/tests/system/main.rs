@@ -12,5 +12,6 @@ mod crashes;
 mod freshness;
 mod metrics;
 mod rolling;
+mod security;
 mod support;
 mod traces;
