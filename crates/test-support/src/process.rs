@@ -104,6 +104,24 @@ impl Service {
         address.trim().parse().unwrap()
     }
 
+    /// How much memory it takes at present, in bytes.
+    ///
+    /// # Panics
+    ///
+    /// Where it has ended.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let mut resident = status
+            .lines()
+            .filter_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = resident
+            .next()
+            .and_then(|it| it.trim().split(' ').next()?.parse().ok());
+        kilobytes.map_or(0, |it: usize| it << 10)
+    }
+
     /// The lines that it has logged so far.
     #[must_use]
     pub fn log_lines(&self) -> Vec<String> {

@@ -10,6 +10,7 @@ mod client;
 mod clients;
 mod crashes;
 mod freshness;
+mod idle;
 mod metrics;
 mod rolling;
 mod security;
