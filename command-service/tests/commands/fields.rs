@@ -2,8 +2,10 @@
 
 use circles_proto::circles::v1::{CreateCircleRequest, DeleteCircleRequest, UpdateCircleRequest};
 use command_service::config::Config;
+use service_kit::server::MAX_MESSAGE_SIZE;
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
+use tonic::Code;
 
 use crate::failures::invalid_fields;
 use crate::log::fresh;
@@ -47,6 +49,23 @@ async fn without_a_database() -> (Service, Client) {
     let service = Service::start(Config::new("mysql://root@127.0.0.1:1/circles"));
     let client = service.client().await;
     (service, client)
+}
+
+#[tokio::test]
+async fn a_message_beyond_all_measure_is_not_even_read() {
+    let (_service, mut client) = without_a_database().await;
+    let huge = create(&"a".repeat(MAX_MESSAGE_SIZE), 20);
+    let mut other = client.clone();
+    let (refused, other) = tokio::join!(
+        client.create_circle(huge),
+        // On the same connection, meanwhile.
+        other.create_circle(create("", 20))
+    );
+    assert_eq!(refused.unwrap_err().code(), Code::OutOfRange);
+    assert_eq!(invalid_fields(other), ["name"]);
+    // Just below, it is a name that is too long.
+    let long = create(&"a".repeat(MAX_MESSAGE_SIZE - 100), 20);
+    assert_eq!(invalid_fields(client.create_circle(long).await), ["name"]);
 }
 
 #[tokio::test]
