@@ -172,6 +172,8 @@ pub(crate) enum Part {
     Create,
     /// UpdateCircle likewise.
     Update,
+    /// Four times as many CreateCircle as the service can do.
+    Overload,
     /// The memory of the command service.
     Memory,
     /// A circle with a long history.

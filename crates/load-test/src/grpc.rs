@@ -12,6 +12,7 @@ pub(crate) enum Rpc {
     BatchGetCircles,
     ListCircles,
     Echo,
+    Health,
 }
 
 /// The process that answers a call.
@@ -23,13 +24,14 @@ pub(crate) enum Side {
 }
 
 impl Rpc {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::CreateCircle,
         Self::UpdateCircle,
         Self::GetCircle,
         Self::BatchGetCircles,
         Self::ListCircles,
         Self::Echo,
+        Self::Health,
     ];
 
     pub(crate) fn path(self) -> &'static str {
@@ -40,12 +42,13 @@ impl Rpc {
             Self::BatchGetCircles => "/circles.v1.CircleQueryService/BatchGetCircles",
             Self::ListCircles => "/circles.v1.CircleQueryService/ListCircles",
             Self::Echo => "/loadtest.Echo/Echo",
+            Self::Health => "/grpc.health.v1.Health/Check",
         }
     }
 
     pub(crate) fn side(self) -> Side {
         match self {
-            Self::CreateCircle | Self::UpdateCircle => Side::Command,
+            Self::CreateCircle | Self::UpdateCircle | Self::Health => Side::Command,
             Self::GetCircle | Self::BatchGetCircles | Self::ListCircles => Side::Query,
             Self::Echo => Side::Echo,
         }

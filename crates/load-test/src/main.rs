@@ -27,6 +27,7 @@ mod long_circle;
 mod made_up_log;
 mod measure;
 mod open_loop;
+mod overload;
 mod pacer;
 mod processes;
 mod rebuild;

@@ -9,6 +9,7 @@ use crate::endurance::Endurance;
 use crate::h2load::Round;
 use crate::long_circle::LongCircle;
 use crate::measure::{Load, Measurement};
+use crate::overload::Overload;
 use crate::rebuild::Rebuild;
 
 /// Everything measured with one database. Parts that were left out are empty.
@@ -23,6 +24,8 @@ pub(crate) struct Results {
     /// The command service alone with the database, each load several times.
     pub(crate) commands: Vec<Measurement>,
     pub(crate) endurance: Option<Endurance>,
+    #[serde(default)]
+    pub(crate) overloads: Vec<Overload>,
     pub(crate) long_circle: Option<LongCircle>,
     /// The three services together.
     pub(crate) system: Vec<Measurement>,

@@ -12,7 +12,7 @@ use crate::measure::{Load, Span, measure};
 use crate::processes::Processes;
 use crate::results::Results;
 use crate::workload::{Targets, Workload};
-use crate::{ceilings, endurance, long_circle, table};
+use crate::{ceilings, endurance, long_circle, overload, table};
 
 /// Calls at a time, from one client alone to a crowd.
 const IN_FLIGHT: [usize; 4] = [1, 64, 256, CROWD];
@@ -65,6 +65,15 @@ pub(super) async fn run(arguments: &Bench, results: &mut Results) -> Result<(), 
                 println!("{}", table::row(&measurement));
                 results.commands.push(measurement);
             }
+        }
+    }
+    if arguments.has(Part::Overload) {
+        for _ in 0..arguments.rounds {
+            let address = &arguments.system.command;
+            let found =
+                overload::run(&targets, address, CROWD, arguments.span(), &processes).await?;
+            println!("{}\n{}", table::row(&found.peak), table::row(&found.over));
+            results.overloads.push(found);
         }
     }
     if arguments.has(Part::Memory) {

@@ -1,6 +1,8 @@
 //! What the command side must reach.
 
 use super::{Report, cpu, median_of, of, rate_of, spread};
+use crate::overload::{self, Overload};
+use crate::results::median;
 
 /// At least so many times the rate of one client alone, and about the rate of the prototype that
 /// checked nothing.
@@ -15,6 +17,7 @@ impl Report<'_> {
     pub(super) fn commands(&mut self) {
         self.create();
         self.update();
+        self.overload();
         self.memory();
         self.long_circle();
         let results = self.results;
@@ -75,6 +78,38 @@ impl Report<'_> {
                 );
             }
         }
+    }
+
+    fn overload(&mut self) {
+        let rounds = &self.results.overloads;
+        let middle = |value: fn(&Overload) -> f64| median(rounds.iter().map(value).collect());
+        let (Some(left), Some(offered)) = (middle(Overload::left), middle(Overload::offered))
+        else {
+            return;
+        };
+        self.line(
+            format!(
+                "CreateCircle with {} times as many calls due, against the peak",
+                overload::TIMES
+            ),
+            "at least 80 %",
+            format!("{:.0} %; {offered:.1} times came in", left * 100.0),
+            left >= 0.8,
+        );
+        let health = rounds.iter().map(|one| one.health);
+        let (answered, unanswered) = health.clone().fold((0, 0), |(answered, unanswered), one| {
+            (answered + one.answered, unanswered + one.unanswered)
+        });
+        let slowest = health.map(|one| one.slowest).fold(0.0, f64::max);
+        self.line(
+            "the health meanwhile, unanswered",
+            "none",
+            format!(
+                "{unanswered} of {}; the slowest took {slowest:.0} ms",
+                answered + unanswered
+            ),
+            unanswered == 0,
+        );
     }
 
     fn memory(&mut self) {
