@@ -1,8 +1,8 @@
 # Everything a newcomer needs; the work is done by the scripts in deploy/local.
 
 .DEFAULT_GOAL := help
-scripts = $(addprefix deploy/local/,bench check-deploy clean-data deploy-tools fetch prerequisites run server test tools *.bash) \
-	deploy/make-secrets deploy/redis/users deploy/sql/apply
+scripts = $(addprefix deploy/local/,bench check-deploy clean-data client-tools deploy-tools fetch prerequisites run server test tools *.bash) \
+	deploy/make-secrets deploy/redis/users deploy/sql/apply crates/clients/shell/client.sh
 
 .PHONY: help run test bench clean-data fmt lint tools
 

@@ -220,8 +220,13 @@ impl Drop for Service {
     }
 }
 
-/// Executables lie two folders above the tests'.
-fn executable(name: &str) -> PathBuf {
+/// Where an executable of this workspace is, if it is built: two folders above the tests'.
+///
+/// # Panics
+///
+/// Where the system does not tell a program its place.
+#[must_use]
+pub fn executable(name: &str) -> PathBuf {
     let mut path = std::env::current_exe().expect("a test knows where it is");
     path.pop();
     path.pop();
