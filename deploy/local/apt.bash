@@ -91,6 +91,14 @@ find_package() {
   [[ -n $(private_apt "$state" apt-cache madison "$found") ]] && printf '%s\n' "$found"
 }
 
+# download_packages FOLDER TARGET PACKAGE...: these alone.
+download_packages() {
+  local state=$1 target=$2
+  shift 2
+  mkdir -p "$target"
+  (cd "$target" && private_apt "$state" apt-get -qq download "$@" >&2)
+}
+
 # download_closure FOLDER TARGET PACKAGE...: these and all they depend on.
 download_closure() {
   local state=$1 target=$2
@@ -98,7 +106,6 @@ download_closure() {
   local closure
   closure=$(private_apt "$state" apt-get -qq --simulate install "$@" |
     sed -nE 's/^Inst ([^ ]+) \(([^ ]+) .*/\1=\2/p') || return 1
-  mkdir -p "$target"
   # shellcheck disable=SC2086 # one word per package
-  (cd "$target" && private_apt "$state" apt-get -qq download $closure >&2)
+  download_packages "$state" "$target" $closure
 }

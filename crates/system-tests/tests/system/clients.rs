@@ -5,8 +5,9 @@
 mod forgetful;
 mod story;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
@@ -42,22 +43,12 @@ fn run(command: &mut Command) -> String {
     stdout
 }
 
-/// A folder of a test's own, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let folder = format!("circles-{name}-{}", uuid::Uuid::now_v7().simple());
-        let folder = std::env::temp_dir().join(folder);
-        std::fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// An empty folder for what has to be made of an example before it runs, which is done once.
+fn workshop(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// The protos of what a client calls.
@@ -67,27 +58,34 @@ const PROTOS: [&str; 3] = [
     "circles/v1/query_service.proto",
 ];
 
+/// protoc, as Python's packages bring it along, for the protos.
+fn protoc() -> Command {
+    let mut protoc = Command::new(tool("venv/bin/python"));
+    protoc
+        .args(["-m", "grpc_tools.protoc", "-I"])
+        .arg(place("proto"))
+        .args(PROTOS);
+    protoc
+}
+
 mod python {
     use super::*;
 
     on_every_engine!(tells_the_story);
 
+    static STUBS: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = workshop("python");
+        run(protoc().args(
+            ["python_out", "grpc_python_out"].map(|kind| format!("--{kind}={}", folder.display())),
+        ));
+        folder
+    });
+
     async fn tells_the_story(engine: Engine) {
-        let python = tool("venv/bin/python");
-        let stubs = Scratch::new("python");
-        let folder = stubs.0.display();
-        run(Command::new(&python)
-            .args(["-m", "grpc_tools.protoc", "-I"])
-            .arg(place("proto"))
-            .args([
-                format!("--python_out={folder}"),
-                format!("--grpc_python_out={folder}"),
-            ])
-            .args(PROTOS));
-        let mut client = Command::new(&python);
+        let mut client = Command::new(tool("venv/bin/python"));
         client
             .arg(place("crates/clients/python/client.py"))
-            .env("PYTHONPATH", &stubs.0)
+            .env("PYTHONPATH", &*STUBS)
             .env("PYTHONDONTWRITEBYTECODE", "1");
         story::is_told_by(client, engine).await;
     }
@@ -115,6 +113,49 @@ mod rust {
     async fn tells_the_story(engine: Engine) {
         let client = Command::new(test_support::process::executable("client-example"));
         story::is_told_by(client, engine).await;
+    }
+}
+
+mod go {
+    use super::*;
+
+    on_every_engine!(tells_the_story);
+
+    /// Made of Debian's sources, without modules, as there is no proxy to get those from.
+    static CLIENT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let gopath = workshop("go");
+        let module = gopath.join("src/circles");
+        std::fs::create_dir_all(&module).unwrap();
+        std::fs::copy(place("crates/clients/go/main.go"), module.join("main.go")).unwrap();
+        for kind in ["go", "go-grpc"] {
+            let plugin = tool(&format!("clients/bin/protoc-gen-{kind}"));
+            run(protoc()
+                .arg(format!("--plugin=protoc-gen-{kind}={}", plugin.display()))
+                .arg(format!("--{kind}_out={}", module.display()))
+                .arg(format!("--{kind}_opt=module=circles")));
+        }
+        let client = gopath.join("client");
+        let sources = tool("clients/gopath");
+        run(Command::new(tool("clients/venv/bin/go"))
+            .args(["build", "-o"])
+            .arg(&client)
+            .arg("circles")
+            .env(
+                "GOPATH",
+                format!("{}:{}", gopath.display(), sources.display()),
+            )
+            .env("GOCACHE", tool("clients/go-cache"))
+            .envs([
+                ("GO111MODULE", "off"),
+                ("GOTOOLCHAIN", "local"),
+                ("CGO_ENABLED", "0"),
+            ]));
+        client
+    });
+
+    async fn tells_the_story(engine: Engine) {
+        let client = tokio::task::spawn_blocking(|| &*CLIENT).await.unwrap();
+        story::is_told_by(Command::new(client), engine).await;
     }
 }
 

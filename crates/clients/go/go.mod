@@ -1,0 +1,3 @@
+module circles
+
+go 1.23
