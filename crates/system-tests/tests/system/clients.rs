@@ -3,6 +3,9 @@
 //! All of them tell the same story, so that one expectation holds for every language.
 
 mod forgetful;
+mod go;
+mod java;
+mod shell;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -115,48 +118,3 @@ mod rust {
         story::is_told_by(client, engine).await;
     }
 }
-
-mod go {
-    use super::*;
-
-    on_every_engine!(tells_the_story);
-
-    /// Made of Debian's sources, without modules, as there is no proxy to get those from.
-    static CLIENT: LazyLock<PathBuf> = LazyLock::new(|| {
-        let gopath = workshop("go");
-        let module = gopath.join("src/circles");
-        std::fs::create_dir_all(&module).unwrap();
-        std::fs::copy(place("crates/clients/go/main.go"), module.join("main.go")).unwrap();
-        for kind in ["go", "go-grpc"] {
-            let plugin = tool(&format!("clients/bin/protoc-gen-{kind}"));
-            run(protoc()
-                .arg(format!("--plugin=protoc-gen-{kind}={}", plugin.display()))
-                .arg(format!("--{kind}_out={}", module.display()))
-                .arg(format!("--{kind}_opt=module=circles")));
-        }
-        let client = gopath.join("client");
-        let sources = tool("clients/gopath");
-        run(Command::new(tool("clients/venv/bin/go"))
-            .args(["build", "-o"])
-            .arg(&client)
-            .arg("circles")
-            .env(
-                "GOPATH",
-                format!("{}:{}", gopath.display(), sources.display()),
-            )
-            .env("GOCACHE", tool("clients/go-cache"))
-            .envs([
-                ("GO111MODULE", "off"),
-                ("GOTOOLCHAIN", "local"),
-                ("CGO_ENABLED", "0"),
-            ]));
-        client
-    });
-
-    async fn tells_the_story(engine: Engine) {
-        let client = tokio::task::spawn_blocking(|| &*CLIENT).await.unwrap();
-        story::is_told_by(Command::new(client), engine).await;
-    }
-}
-
-mod shell;
