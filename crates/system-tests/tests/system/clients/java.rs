@@ -30,7 +30,7 @@ static CLASSES: LazyLock<PathBuf> = LazyLock::new(|| {
         .arg("-I")
         .arg(place("proto"))
         .arg("-I")
-        .arg(tool("clients/node/node_modules/google-proto-files"))
+        .arg(tool("clients/googleapis"))
         .arg("-I")
         .arg(tool("clients/grpc-java/root/usr/include"))
         .args(PROTOS)
