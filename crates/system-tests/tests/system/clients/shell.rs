@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
+use uuid::Uuid;
 
 use super::{place, story, tool};
 use crate::client::{create, until_visible};
@@ -39,17 +40,18 @@ fn grpcurl(address: SocketAddr, method: &str, request: &Value) -> Result<Value, 
     }
 }
 
-/// What the story does not tell: the past of a circle, orders of lists, the operators' service.
+/// What the story does not tell: orders of lists, the past, several circles, one that is deleted, and the
+/// operators' service.
 async fn grpcurl_is_enough(engine: Engine) {
     let system = System::start(engine).await;
     let (id, sequence) = create(&system.services, "football").await;
     let services = &system.services;
-    let update = grpcurl(
-        services.command.address(),
-        "circles.v1.CircleCommandService/UpdateCircle",
-        &json!({ "circle_id": id, "capacity": 30, "version": 1 }),
-    )
-    .unwrap();
+    let command = |method: &str, request: &Value| {
+        let method = format!("circles.v1.CircleCommandService/{method}");
+        grpcurl(services.command.address(), &method, request)
+    };
+    let update = json!({ "circle_id": id, "capacity": 30, "version": 1 });
+    let update = command("UpdateCircle", &update).unwrap();
     assert_eq!(update["sequence"], (sequence + 1).to_string());
 
     let query = |method: &str, request: Value| {
@@ -69,6 +71,27 @@ async fn grpcurl_is_enough(engine: Engine) {
     let never = query("GetCircleAsOf", json!({ "circle_id": id, "version": 3 })).unwrap_err();
     assert!(never.contains("VERSION_NOT_FOUND"), "{never}");
 
+    let history = query("GetCircleHistory", json!({ "circle_id": id })).unwrap();
+    let created_at = &history["entries"][0]["occurredAt"];
+    let then = query(
+        "GetCircleAsOf",
+        json!({ "circle_id": id, "time": created_at }),
+    )
+    .unwrap();
+    assert_eq!(then["circle"], first["circle"]);
+    let missing = Uuid::now_v7().to_string();
+    let batch = query("BatchGetCircles", json!({ "circle_ids": [missing, id] })).unwrap();
+    assert_eq!(batch["circles"], json!([circle]));
+    assert_eq!(batch["missingCircleIds"], json!([missing]));
+
+    let delete = json!({ "circle_id": id, "reason": "nobody came" });
+    let deleted = command("DeleteCircle", &delete).unwrap();
+    let get = json!({ "circle_id": id, "min_sequence": deleted["sequence"] });
+    let gone = query("GetCircle", get).unwrap_err();
+    assert!(gone.contains("Code: NotFound"), "{gone}");
+    let late = command("DeleteCircle", &delete).unwrap_err();
+    assert!(late.contains("Code: FailedPrecondition"), "{late}");
+
     let status = grpcurl(
         services.projector.address(),
         "circles.admin.v1.ProjectorAdminService/GetStatus",
@@ -78,7 +101,7 @@ async fn grpcurl_is_enough(engine: Engine) {
     assert_eq!(status["state"], "PROJECTOR_STATE_RUNNING");
     assert_eq!(
         (&status["headSequence"], &status["lagEvents"]),
-        (&json!("2"), &json!("0"))
+        (&json!("3"), &json!("0"))
     );
     system.assert_consistent().await;
 }
