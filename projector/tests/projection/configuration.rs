@@ -1,12 +1,10 @@
 //! The README's table of configuration tells what the service reads.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use projector::config::Config;
 use service_kit::config::{self, Invalid, Reader};
 use service_kit::listeners::Besides;
 use service_kit::telemetry;
-use test_support::readme::configuration;
+use test_support::readme::assert_documented;
 
 const REQUIRED: &[(&str, &str)] = &[
     ("CIRCLES_MYSQL_URL", "mysql://me@127.0.0.1/circles"),
@@ -22,25 +20,7 @@ fn read(reader: &mut Reader<'_>) -> Result<String, Invalid> {
 
 #[test]
 fn every_variable_is_documented_with_its_default() {
-    let documented = configuration("P");
-    let secrets: BTreeSet<String> = REQUIRED
-        .iter()
-        .map(|(name, _)| format!("{name}_FILE"))
-        .collect();
-    let names: BTreeSet<String> = config::names(read).difference(&secrets).cloned().collect();
-    assert_eq!(names, documented.keys().cloned().collect());
-
-    let required: BTreeMap<&str, &str> = REQUIRED.iter().copied().collect();
-    let mut defaults = required.clone();
-    for (name, default) in &documented {
-        match default.as_str() {
-            "" => {}
-            "required" => assert!(required.contains_key(name.as_str()), "{name}"),
-            default => drop(defaults.insert(name, default)),
-        }
-    }
-    assert_eq!(
-        config::read(&defaults, read).unwrap(),
-        config::read(&required, read).unwrap()
-    );
+    assert_documented("P", REQUIRED, config::names(read), |variables| {
+        config::read(variables, read).unwrap()
+    });
 }
