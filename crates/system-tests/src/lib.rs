@@ -1,1 +1,10 @@
-//! The three services together, as processes, as a user runs them. All of it is in `tests`.
+//! The three services together, as processes, as a user runs them. The tests are in `tests`.
+//!
+//! Here is what judges a torture run (`tests/system/torture`): the [`history`] of what clients asked
+//! and were told, the [`log`] as it is in the end, and the [`checks`] that hold the one against
+//! the other. None of it does any I/O, so each check is itself checked with planted faults.
+
+pub mod checks;
+pub mod evidence;
+pub mod history;
+pub mod log;

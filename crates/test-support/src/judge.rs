@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use compare::Difference;
 pub use found::{Holder, Value, World};
+pub use log::{Event, read_log};
 pub use options::Options;
 pub use watch::{Documents, expected_documents, replay_changes, replay_changes_onto};
 
@@ -80,7 +81,7 @@ pub async fn differences(
     redis: &impl Holder,
     options: &Options,
 ) -> Vec<Difference> {
-    let fold = Fold::of(log::read(log).await, options);
+    let fold = Fold::of(log::read_log(log).await, options);
     compare::compare(&fold, &redis.world(), options)
 }
 

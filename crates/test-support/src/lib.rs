@@ -13,6 +13,7 @@ pub mod judge;
 pub mod metrics;
 pub mod mysql;
 pub mod process;
+pub mod proxy;
 pub mod readme;
 pub mod redis;
 pub mod secrets;

@@ -1,8 +1,9 @@
 //! The services as processes of their own, to be killed.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -31,15 +32,22 @@ impl Service {
     /// Where it is not built, or does not come to listen.
     #[must_use]
     pub fn start(name: &'static str, settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(executable(name));
-        command
-            .env_clear()
-            .env("CIRCLES_LOG_FORMAT", "text")
-            .envs(settings.iter().copied());
-        Self::run(name, command)
+        Self::run(name, command(name, settings), None)
     }
 
-    fn run(name: &'static str, mut command: Command) -> Self {
+    /// The same, but its log goes to the end of a file, for one that is started a thousand times.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`], and where the file can't be opened.
+    #[must_use]
+    pub fn start_logging_to(file: &Path, name: &'static str, settings: &[(&str, &str)]) -> Self {
+        let file = File::options().create(true).append(true).open(file);
+        let file = file.expect("the file for a log can be opened");
+        Self::run(name, command(name, settings), Some(file))
+    }
+
+    fn run(name: &'static str, mut command: Command, mut file: Option<File>) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -56,7 +64,11 @@ impl Service {
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                eprintln!("{name} | {line}");
+                match &mut file {
+                    // A full disk is no reason to stop reading.
+                    Some(file) => drop(writeln!(file, "{line}")),
+                    None => eprintln!("{name} | {line}"),
+                }
                 let address = line
                     .split_once(" listens address=")
                     .and_then(|(_, address)| address.trim().parse().ok());
@@ -220,6 +232,15 @@ impl Drop for Service {
     }
 }
 
+fn command(name: &str, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(executable(name));
+    command
+        .env_clear()
+        .env("CIRCLES_LOG_FORMAT", "text")
+        .envs(settings.iter().copied());
+    command
+}
+
 /// Where an executable of this workspace is, if it is built: two folders above the tests'.
 ///
 /// # Panics
@@ -245,7 +266,7 @@ mod tests {
     async fn a_paused_service_logs_nothing_until_it_goes_on() {
         let mut command = Command::new("sh");
         command.args(["-c", COUNTER]);
-        let mut service = Service::run("counter", command);
+        let mut service = Service::run("counter", command, None);
         assert_eq!(service.address().port(), 1);
         service.logs("count 3.").await;
         assert!(!service.log_contains("uncounted"));

@@ -4,20 +4,31 @@ use crate::mysql::Database;
 
 /// A row of `circle_events`.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub(super) struct Event {
-    pub(super) sequence: u64,
-    pub(super) id: String,
-    pub(super) circle_id: String,
-    pub(super) version: i32,
-    pub(super) event_type: String,
-    pub(super) payload: String,
-    pub(super) metadata: String,
+pub struct Event {
+    /// Its place in the log.
+    pub sequence: u64,
+    /// Its id, which is the request's where that had one.
+    pub id: String,
+    /// Which circle it is about.
+    pub circle_id: String,
+    /// The circle's version after it.
+    pub version: i32,
+    /// As `CircleCreated`.
+    pub event_type: String,
+    /// As JSON.
+    pub payload: String,
+    /// As JSON.
+    pub metadata: String,
     /// As `2026-11-23T04:05:06.000007Z`.
-    pub(super) occurred_at: String,
+    pub occurred_at: String,
 }
 
 /// All events, in their order.
-pub(super) async fn read(log: &Database) -> Vec<Event> {
+///
+/// # Panics
+///
+/// Where the log can't be read.
+pub async fn read_log(log: &Database) -> Vec<Event> {
     sqlx::query_as(
         "SELECT sequence, id, circle_id, version, event_type, \
            CAST(payload AS CHAR) AS payload, CAST(metadata AS CHAR) AS metadata, \

@@ -16,7 +16,7 @@ pub type Documents = BTreeMap<String, String>;
 ///
 /// As [`super::differences`].
 pub async fn expected_documents(log: &Database, options: &Options) -> Documents {
-    let fold = Fold::of(log::read(log).await, options);
+    let fold = Fold::of(log::read_log(log).await, options);
     let circles = fold.circles.iter();
     circles
         .filter_map(|(id, circle)| Some((id.clone(), circle.document(id)?)))

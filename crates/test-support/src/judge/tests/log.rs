@@ -42,7 +42,7 @@ async fn written(engine: Engine) -> Database {
 
 async fn the_log_is_read_as_it_was_written(engine: Engine) {
     let database = written(engine).await;
-    let mut found = log::read(&database).await;
+    let mut found = log::read_log(&database).await;
     let mut expected = events();
     // A server may order the keys of JSON anew.
     for event in found.iter_mut().chain(&mut expected) {

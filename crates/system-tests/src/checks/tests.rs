@@ -1,0 +1,1 @@
+//! Each check, held against planted faults.
