@@ -15,4 +15,5 @@ mod metrics;
 mod rolling;
 mod security;
 mod support;
+mod torture;
 mod traces;
