@@ -6,6 +6,7 @@
 
 mod client;
 mod commands;
+mod journal;
 mod nemesis;
 mod queries;
 mod recorder;
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use client::Client;
+use journal::Journal;
 use nemesis::Nemesis;
 use recorder::Recorder;
 use watcher::{Subject, Watcher};
@@ -86,7 +88,7 @@ async fn nothing_that_was_promised_is_broken(engine: Engine) {
     let clients = start_clients(&world, &recorder, &stop, &mut rng);
     let (tell_end, end) = watch::channel(None);
     let watchers = start_watchers(&world, &recorder, &end, &mut rng);
-    let nemesis = Nemesis::start(&world, &mut rng);
+    let nemesis = Nemesis::start(&world, Journal::create(&folder, &recorder), &mut rng);
 
     tokio::time::sleep(Duration::from_secs(plan.seconds)).await;
     let healer = Arc::clone(&world);

@@ -11,6 +11,7 @@ use fastrand::Rng;
 use test_support::proxy::{Direction, Fault};
 use test_support::server::Server;
 
+use super::journal::Journal;
 use super::world::World;
 
 /// How many threads spoil the network.
@@ -38,11 +39,13 @@ pub(super) struct Nemesis {
     stop: Arc<AtomicBool>,
     tally: Arc<Tally>,
     threads: Vec<JoinHandle<()>>,
+    journal: Arc<Journal>,
 }
 
 impl Nemesis {
-    pub(super) fn start(world: &Arc<World>, rng: &mut Rng) -> Self {
+    pub(super) fn start(world: &Arc<World>, journal: Journal, rng: &mut Rng) -> Self {
         let mut nemesis = Self {
+            journal: Arc::new(journal),
             stop: Arc::default(),
             tally: Arc::default(),
             threads: Vec::new(),
@@ -73,6 +76,7 @@ impl Nemesis {
             world: Arc::clone(world),
             tally: Arc::clone(&self.tally),
             stop: Arc::clone(&self.stop),
+            journal: Arc::clone(&self.journal),
         };
         self.threads.push(thread::spawn(move || {
             while !hand.is_stopped() {
@@ -97,9 +101,14 @@ struct Hand {
     world: Arc<World>,
     tally: Arc<Tally>,
     stop: Arc<AtomicBool>,
+    journal: Arc<Journal>,
 }
 
 impl Hand {
+    fn note(&self, what: &str) {
+        self.journal.note(what);
+    }
+
     fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
@@ -119,25 +128,30 @@ impl Hand {
         match self.rng.u8(0..20) {
             0..12 => {
                 self.tally.count(&self.tally.kills);
+                self.note(&format!("kill {}", node.name));
                 node.service.kill();
             }
             12..14 => {
                 self.tally.count(&self.tally.terminations);
+                self.note(&format!("terminate {}", node.name));
                 let status = node.service.terminate();
                 assert!(status.success(), "{} ends with {status}", node.name);
             }
             14 => {
                 self.tally.count(&self.tally.stops);
                 self.tally.count(&self.tally.kills);
+                self.note(&format!("stop and kill {}", node.name));
                 node.service.pause();
                 self.wait(10..1_000);
                 node.service.kill();
             }
             _ => {
                 self.tally.count(&self.tally.stops);
+                self.note(&format!("stop {}", node.name));
                 node.service.pause();
                 self.wait(10..2_000);
                 node.service.resume();
+                self.note(&format!("{} goes on", node.name));
                 return;
             }
         }
@@ -145,6 +159,7 @@ impl Hand {
             self.wait(0..500);
         }
         node.start_again();
+        self.note(&format!("{} is started", node.name));
     }
 
     /// `gap` and `away` are milliseconds: from one to the next, and how long it is away at most.
@@ -157,14 +172,18 @@ impl Hand {
         }
         if self.rng.bool() {
             self.tally.count(&self.tally.kills);
+            self.note(&format!("kill {}", server.url()));
             server.kill();
             self.wait(0..away);
             server.restart();
+            self.note(&format!("{} is started", server.url()));
         } else {
             self.tally.count(&self.tally.stops);
+            self.note(&format!("stop {}", server.url()));
             server.pause();
             self.wait(50..3 * away);
             server.resume();
+            self.note(&format!("{} goes on", server.url()));
         }
     }
 
@@ -175,6 +194,7 @@ impl Hand {
         let fault = match self.rng.u8(0..10) {
             0..2 => {
                 self.tally.count(&self.tally.cuts);
+                self.note(&format!("{} reset", link.name));
                 link.proxy.reset();
                 return;
             }
