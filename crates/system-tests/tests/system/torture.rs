@@ -85,7 +85,8 @@ async fn nothing_that_was_promised_is_broken(engine: Engine) {
     let recorder = Arc::new(Recorder::default());
 
     let stop = Arc::new(AtomicBool::new(false));
-    let clients = start_clients(&world, &recorder, &stop, &mut rng);
+    let clients = clients(&world, &recorder, &mut rng);
+    let clients = start(clients, &stop).await;
     let (tell_end, end) = watch::channel(None);
     let watchers = start_watchers(&world, &recorder, &end, &mut rng);
     let nemesis = Nemesis::start(&world, Journal::create(&folder, &recorder), &mut rng);
@@ -129,12 +130,7 @@ fn folder(engine: Engine, plan: Plan) -> PathBuf {
     folder
 }
 
-fn start_clients(
-    world: &World,
-    recorder: &Arc<Recorder>,
-    stop: &Arc<AtomicBool>,
-    rng: &mut Rng,
-) -> JoinSet<()> {
+fn clients(world: &World, recorder: &Arc<Recorder>, rng: &mut Rng) -> Vec<Client> {
     let client = |n| Client {
         rng: Rng::with_seed(rng.u64(..)),
         // The others leave what is unknown unknown.
@@ -143,7 +139,15 @@ fn start_clients(
         recorder: Arc::clone(recorder),
         own: 0,
     };
-    let clients = (0..CLIENTS).map(client);
+    (0..CLIENTS).map(client).collect()
+}
+
+/// Lets them work, once one of them has been served.
+async fn start(mut clients: Vec<Client>, stop: &Arc<AtomicBool>) -> JoinSet<()> {
+    let first = clients.first_mut().expect("there are clients");
+    let begun = tokio::time::timeout(PATIENCE, first.begin()).await;
+    begun.expect("the system starts");
+    let clients = clients.into_iter();
     clients.map(|client| client.run(Arc::clone(stop))).collect()
 }
 

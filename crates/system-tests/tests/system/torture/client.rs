@@ -43,9 +43,21 @@ impl Client {
         }
     }
 
-    /// Sends a command, and again as its policy says.
+    /// Creates a circle, which takes until the tables are made: a migration must not be killed.
+    pub(super) async fn begin(&mut self) {
+        while self.own == 0 {
+            let first = self.new_circle();
+            self.send(first).await;
+        }
+    }
+
     async fn command(&mut self) {
         let asked = self.choose();
+        self.send(asked).await;
+    }
+
+    /// Sends a command, and again as its policy says.
+    async fn send(&mut self, asked: Asked) {
         let mut request = Request {
             id: self.uuid(),
             asked,

@@ -25,6 +25,7 @@ pub(super) struct Tally {
     pub(super) stops: AtomicU64,
     pub(super) cuts: AtomicU64,
     pub(super) stalls: AtomicU64,
+    pub(super) losses: AtomicU64,
     pub(super) delays: AtomicU64,
 }
 
@@ -203,9 +204,13 @@ impl Hand {
                 let after = self.rng.u64(0..3_000);
                 Fault::Cut { after }
             }
-            5..8 => {
+            5..7 => {
                 self.tally.count(&self.tally.stalls);
                 Fault::Stall
+            }
+            7 => {
+                self.tally.count(&self.tally.losses);
+                Fault::Lose
             }
             _ => {
                 self.tally.count(&self.tally.delays);

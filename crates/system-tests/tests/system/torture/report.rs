@@ -48,12 +48,14 @@ pub(super) fn ended(history: &History, log: &Log, tally: &Tally, unanswered: u64
     );
     let count = |what: &AtomicU64| what.load(Ordering::Relaxed);
     eprintln!(
-        "nemesis: {} kills, {} terminations, {} stops, {} cuts, {} stalls, {} delays",
+        "nemesis: {} kills, {} terminations, {} stops, {} cuts, {} stalls, {} losses, \
+         {} delays",
         count(&tally.kills),
         count(&tally.terminations),
         count(&tally.stops),
         count(&tally.cuts),
         count(&tally.stalls),
+        count(&tally.losses),
         count(&tally.delays)
     );
 }
