@@ -196,12 +196,23 @@ async fn open_read_models(config: &Config) -> Result<Connection, RunError> {
     let mut redis = read_model::Config::new(config.redis.expose());
     redis.partitions = config.partitions;
     let redis = Connection::open(&redis)?;
-    redis
-        .connected()
-        .await
-        .map_err(read_model::SetupError::Redis)?;
-    redis.require_noeviction().await?;
-    Ok(redis)
+    loop {
+        redis
+            .connected()
+            .await
+            .map_err(read_model::SetupError::Redis)?;
+        match redis.require_noeviction().await {
+            // It has gone again, between the two.
+            Err(read_model::SetupError::Redis(error)) if error.is_transient() => {
+                tracing::warn!(error = %chain(&error), "Redis is not ready; waiting");
+                tokio::time::sleep(RETRY).await;
+            }
+            other => {
+                other?;
+                return Ok(redis);
+            }
+        }
+    }
 }
 
 async fn connect(config: &Config) -> Result<EventStore, SetupError> {

@@ -57,7 +57,20 @@ pub async fn migrate(url: &str) -> Result<(), MigrateError> {
     // The lock goes with the connection, whatever became of the migrations. With TLS, whoever says good-bye second finds
     // the other one gone, which is no failure of theirs.
     let _ = connection.close().await;
-    Ok(result?)
+    result.map_err(sorted)
+}
+
+/// A connection that breaks before a migration has begun, or between two of them, is the database's
+/// trouble and no migration's.
+fn sorted(error: sqlx::migrate::MigrateError) -> MigrateError {
+    match error {
+        sqlx::migrate::MigrateError::Execute(error) => match StoreError::from(error) {
+            error @ StoreError::Unavailable(_) => error.into(),
+            StoreError::Refused(error) => sqlx::migrate::MigrateError::Execute(error).into(),
+            error @ StoreError::Damaged(_) => error.into(),
+        },
+        other => other.into(),
+    }
 }
 
 pub(crate) const UNKNOWN_DATABASE: u16 = 1049;

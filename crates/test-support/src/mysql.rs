@@ -1,12 +1,13 @@
 //! A database of its own for every test, on the servers that `make test` starts.
 
+use std::net::SocketAddr;
 use std::thread;
 
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use uuid::Uuid;
 
-use crate::server::{Kind, Server};
+use crate::server::{Kind, Server, address_in};
 
 /// A kind of server that the log must work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,22 @@ impl Database {
             }
             None => format!("{}/{}", self.server.trim_end_matches('/'), self.name),
         }
+    }
+
+    /// The URL to connect to it by something in between, which leads to [`Self::address`].
+    #[must_use]
+    pub fn url_by(&self, way: SocketAddr) -> String {
+        format!("mysql://root@{way}/{}?ssl-mode=DISABLED", self.name)
+    }
+
+    /// Where its server listens.
+    ///
+    /// # Panics
+    ///
+    /// Where the server's URL has no port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        address_in(&self.server)
     }
 
     /// Its name on the server.

@@ -199,6 +199,15 @@ impl Service {
         self.child.wait().expect("a child can be waited for");
     }
 
+    /// How it has ended, if it has.
+    ///
+    /// # Panics
+    ///
+    /// Where the system refuses to tell.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
+    }
+
     /// Asks it to end, and waits until it has.
     ///
     /// # Panics
@@ -208,7 +217,7 @@ impl Service {
         signal::send("TERM", self.child.id());
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+            if let Some(status) = self.ended() {
                 return status;
             }
             assert!(Instant::now() < deadline, "it does not end after SIGTERM");

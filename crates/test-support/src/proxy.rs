@@ -34,6 +34,11 @@ pub enum Fault {
         /// How many.
         after: u64,
     },
+    /// As `Cut`, but the connection is closed in order, as that of a program that ends.
+    Close {
+        /// How many.
+        after: u64,
+    },
     /// They never come, and nobody is told: the connections that there are now stay silent even
     /// when it is healed, as where a firewall has forgotten them.
     Lose,
@@ -105,7 +110,7 @@ impl Proxy {
 
     /// Makes one direction bad.
     pub fn spoil(&self, direction: Direction, fault: Fault) {
-        if let Fault::Cut { after } = fault {
+        if let Fault::Cut { after } | Fault::Close { after } = fault {
             self.shared.left[direction as usize].store(after, Ordering::Relaxed);
         }
         let spoil = |state: &mut State| state.faults[direction as usize] = Some(fault);
@@ -143,7 +148,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// How a connection ended.
+/// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// One of both closed it.
@@ -217,13 +222,15 @@ async fn pump(
                     let _ = state.changed().await;
                     continue;
                 }
-                Some(Fault::Cut { .. }) => {
+                Some(Fault::Cut { .. } | Fault::Close { .. }) => {
                     let left = &shared.left[direction as usize];
                     let less = |left: u64| Some(left.saturating_sub(count as u64));
                     let left = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
                     let left = usize::try_from(left.unwrap_or_default()).unwrap_or(usize::MAX);
                     if left < count {
-                        (passing, end) = (left, Some(End::Reset));
+                        let closes = matches!(fault, Some(Fault::Close { .. }));
+                        let how = if closes { End::Closed } else { End::Reset };
+                        (passing, end) = (left, Some(how));
                     }
                 }
                 Some(Fault::Lose) => std::future::pending().await,

@@ -1,6 +1,7 @@
 //! Private servers, for tests that kill them, stop them, and put them back.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,6 +59,16 @@ impl Server {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it listens.
+    ///
+    /// # Panics
+    ///
+    /// Where its URL has no port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        address_in(&self.url)
     }
 
     /// Ends it at once, as a crash would. One that does not run is left alone.
@@ -162,6 +173,21 @@ impl Drop for Saved {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// The place of a server on this machine, by its URL.
+///
+/// # Panics
+///
+/// Where the URL has no port.
+#[must_use]
+pub fn address_in(url: &str) -> SocketAddr {
+    let server = url.split_once("://").map_or(url, |(_, server)| server);
+    let port = server.rsplit(':').find_map(|part| {
+        let end = part.find(['/', '?']).unwrap_or(part.len());
+        part[..end].parse().ok()
+    });
+    SocketAddr::from(([127, 0, 0, 1], port.expect("the URL has a port")))
 }
 
 fn unused_directory() -> PathBuf {

@@ -14,6 +14,7 @@ mod idle;
 mod metrics;
 mod rolling;
 mod security;
+mod starts;
 mod support;
 mod torture;
 mod traces;

@@ -153,7 +153,7 @@ pub(crate) fn start_query(places: &Places, listen: &str) -> Service {
     )
 }
 
-fn start_projector(places: &Places) -> Service {
+pub(crate) fn start_projector(places: &Places) -> Service {
     places.start(
         "projector",
         &[

@@ -13,7 +13,7 @@ mod recorder;
 mod report;
 mod timed;
 mod watcher;
-mod world;
+pub(crate) mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -91,6 +91,16 @@ async fn a_cut_lets_just_so_many_bytes_pass() {
 }
 
 #[tokio::test]
+async fn a_connection_can_be_closed_in_the_middle() {
+    let (proxy, mut client) = echo().await;
+    proxy.spoil(Direction::ToClient, Fault::Close { after: 3 });
+    client.write_all(b"abcdef").await.unwrap();
+    hears(&mut client, "abc").await;
+    let error = soon(client.read_u8()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
+}
+
+#[tokio::test]
 async fn what_is_lost_never_comes() {
     let (proxy, mut client) = echo().await;
     proxy.spoil(Direction::ToServer, Fault::Lose);

@@ -16,9 +16,9 @@ use crate::support::PATIENCE;
 
 /// What clients reach the services by.
 #[derive(Clone, Debug)]
-pub(super) struct Ways {
-    pub(super) commands: Vec<CircleCommandServiceClient<Channel>>,
-    pub(super) queries: Vec<CircleQueryServiceClient<Channel>>,
+pub(crate) struct Ways {
+    pub(crate) commands: Vec<CircleCommandServiceClient<Channel>>,
+    pub(crate) queries: Vec<CircleQueryServiceClient<Channel>>,
 }
 
 pub(super) struct Client {

@@ -25,6 +25,12 @@ impl Journal {
         }
     }
 
+    /// Notes what must not be.
+    pub(super) fn complain(&self, what: String) {
+        self.note(&what);
+        self.recorder.complain(what);
+    }
+
     pub(super) fn note(&self, what: &str) {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let today = Duration::from_secs(now.as_secs() % DAY);

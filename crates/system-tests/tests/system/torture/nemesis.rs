@@ -126,6 +126,11 @@ impl Hand {
         self.wait(50..3_000);
         let world = Arc::clone(&self.world);
         let mut node = world.node(n);
+        if let Some(status) = node.service.ended() {
+            self.journal
+                .complain(format!("{} ended by itself: {status}", node.name));
+            node.start_again();
+        }
         match self.rng.u8(0..20) {
             0..12 => {
                 self.tally.count(&self.tally.kills);
@@ -136,7 +141,10 @@ impl Hand {
                 self.tally.count(&self.tally.terminations);
                 self.note(&format!("terminate {}", node.name));
                 let status = node.service.terminate();
-                assert!(status.success(), "{} ends with {status}", node.name);
+                if !status.success() {
+                    let what = format!("{} ended with {status} when asked to", node.name);
+                    self.journal.complain(what);
+                }
             }
             14 => {
                 self.tally.count(&self.tally.stops);
@@ -202,7 +210,11 @@ impl Hand {
             2..5 => {
                 self.tally.count(&self.tally.cuts);
                 let after = self.rng.u64(0..3_000);
-                Fault::Cut { after }
+                if self.rng.bool() {
+                    Fault::Cut { after }
+                } else {
+                    Fault::Close { after }
+                }
             }
             5..7 => {
                 self.tally.count(&self.tally.stalls);

@@ -20,39 +20,39 @@ use crate::support::{ANY_PORT, LEASE};
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// The servers, the processes, and a proxy on each way.
-pub(super) struct World {
+pub(crate) struct World {
     // The order is that in which they end.
-    pub(super) nodes: Vec<Mutex<Node>>,
-    pub(super) links: Vec<Link>,
-    pub(super) read_models: RedisDatabase,
-    pub(super) log: Database,
-    pub(super) redis: RedisServer,
-    pub(super) mysql: MySqlServer,
+    pub(crate) nodes: Vec<Mutex<Node>>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) read_models: RedisDatabase,
+    pub(crate) log: Database,
+    pub(crate) redis: RedisServer,
+    pub(crate) mysql: MySqlServer,
     commands: Vec<SocketAddr>,
     queries: Vec<SocketAddr>,
 }
 
 /// A way from one program to another.
-pub(super) struct Link {
-    pub(super) name: String,
-    pub(super) proxy: Arc<Proxy>,
+pub(crate) struct Link {
+    pub(crate) name: String,
+    pub(crate) proxy: Arc<Proxy>,
 }
 
 /// A process, which can be started again.
-pub(super) struct Node {
-    pub(super) name: String,
+pub(crate) struct Node {
+    pub(crate) name: String,
     program: &'static str,
     settings: Vec<(&'static str, String)>,
     log: PathBuf,
     /// What its clients reach it by.
     front: Option<Arc<Proxy>>,
     /// The one that runs.
-    pub(super) service: Service,
+    pub(crate) service: Service,
 }
 
 impl Node {
     /// Starts it again; the one before has ended.
-    pub(super) fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.service = start(self.program, &self.settings, &self.log);
         self.lead();
     }
@@ -74,7 +74,7 @@ fn start(program: &'static str, settings: &[(&'static str, String)], log: &Path)
 
 impl World {
     /// Starts all of it; what the processes log goes to this folder.
-    pub(super) async fn start(engine: Engine, folder: &Path) -> Self {
+    pub(crate) async fn start(engine: Engine, folder: &Path) -> Self {
         let mysql = MySqlServer::start(engine);
         let redis = RedisServer::start_with(redis::Engine::Redis, &["--appendfsync", "always"]);
         let log = Database::create_on(mysql.url().to_owned()).await;
@@ -169,23 +169,21 @@ impl World {
     }
 
     fn way_to_mysql(&mut self, from: &str) -> String {
-        let server = address_in(self.mysql.url());
-        let way = self.link(format!("{from}-mysql"), server).address();
-        format!("mysql://root@{way}/{}?ssl-mode=DISABLED", self.log.name())
+        let way = self.link(format!("{from}-mysql"), self.mysql.address());
+        self.log.url_by(way.address())
     }
 
     fn way_to_redis(&mut self, from: &str) -> String {
-        let server = address_in(self.redis.url());
-        let way = self.link(format!("{from}-redis"), server).address();
-        format!("redis://{way}")
+        let way = self.link(format!("{from}-redis"), self.redis.address());
+        format!("redis://{}", way.address())
     }
 
-    pub(super) fn node(&self, n: usize) -> MutexGuard<'_, Node> {
+    pub(crate) fn node(&self, n: usize) -> MutexGuard<'_, Node> {
         self.nodes[n].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connections of a client of its own, which notice when they are lost.
-    pub(super) fn ways(&self) -> Ways {
+    pub(crate) fn ways(&self) -> Ways {
         let commands = self.commands.iter().copied().map(channel);
         let queries = self.queries.iter().copied().map(channel);
         Ways {
@@ -195,7 +193,7 @@ impl World {
     }
 
     /// Nothing is in the way of anybody any more.
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         for link in &self.links {
             link.proxy.heal();
         }
@@ -210,13 +208,4 @@ fn channel(address: SocketAddr) -> Channel {
         .keep_alive_timeout(SILENCE)
         .keep_alive_while_idle(true)
         .connect_lazy()
-}
-
-/// The port in a URL of a server on this machine.
-fn address_in(url: &str) -> SocketAddr {
-    let (_, port) = url.split_once("://").unwrap().1.split_once(':').unwrap();
-    let digits = port
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(port.len());
-    SocketAddr::from(([127, 0, 0, 1], port[..digits].parse().unwrap()))
 }
