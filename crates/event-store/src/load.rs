@@ -48,23 +48,26 @@ impl EventStore {
             .await?
             .filter(|snapshot| until.is_none_or(|until| snapshot.circle.version() <= Some(until)))
             .unwrap_or_default();
-        // Row by row: a circle without a snapshot may have a long history.
-        let mut rows = sqlx::query_as::<_, FoldRow>(EVENTS_AFTER)
+        let query = sqlx::query_as::<_, FoldRow>(EVENTS_AFTER)
             .bind(id.to_string())
             .bind(stored.circle.version().map_or(0, Version::get))
-            .bind(until.map_or(i32::MAX, Version::get))
-            .fetch(&self.pool);
-        while let Some(row) = rows.next().await {
-            stored = row?.apply(id, stored)?;
-        }
-        Ok(stored)
+            .bind(until.map_or(i32::MAX, Version::get));
+        self.lend(async |connection| {
+            // Row by row: a circle without a snapshot may have a long history.
+            let mut rows = query.fetch(connection);
+            while let Some(row) = rows.next().await {
+                stored = row?.apply(id, stored)?;
+            }
+            Ok(stored)
+        })
+        .await
     }
 
     /// The circle's snapshot, if there is one that this program can use.
     async fn snapshot(&self, id: CircleId) -> Result<Option<StoredCircle>, StoreError> {
-        let row: Option<SnapshotRow> = sqlx::query_as(SNAPSHOT)
-            .bind(id.to_string())
-            .fetch_optional(&self.pool)
+        let query = sqlx::query_as(SNAPSHOT).bind(id.to_string());
+        let row: Option<SnapshotRow> = self
+            .lend(async |connection| Ok(query.fetch_optional(connection).await?))
             .await?;
         let Some(row) = row else { return Ok(None) };
         match row.decode() {

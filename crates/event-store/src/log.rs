@@ -1,6 +1,7 @@
 //! Reading the log in its order.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use shared_domain::{
@@ -80,10 +81,9 @@ impl EventStore {
     ) -> Result<Vec<LogEntry>, StoreError> {
         // There is no event 0.
         let from = from.max(Sequence::ZERO.next());
-        let rows: Vec<EventRow> = sqlx::query_as(READ_FROM)
-            .bind(from.get())
-            .bind(limit)
-            .fetch_all(&self.pool)
+        let query = sqlx::query_as(READ_FROM).bind(from.get()).bind(limit);
+        let rows: Vec<EventRow> = self
+            .lend(async |connection| Ok(query.fetch_all(connection).await?))
             .await?;
         let mut entries = Vec::with_capacity(rows.len());
         let mut expected = from;
@@ -113,12 +113,13 @@ impl EventStore {
         first: Sequence,
         last: Sequence,
     ) -> Result<BTreeMap<Sequence, EventId>, StoreError> {
-        let rows: Vec<(u64, String)> =
+        let query =
             sqlx::query_as("SELECT sequence, id FROM circle_events WHERE sequence BETWEEN ? AND ?")
                 .bind(first.get())
-                .bind(last.get())
-                .fetch_all(&self.pool)
-                .await?;
+                .bind(last.get());
+        let rows: Vec<(u64, String)> = self
+            .lend(async |connection| Ok(query.fetch_all(connection).await?))
+            .await?;
         rows.into_iter()
             .map(|(sequence, id)| {
                 let sequence = Sequence::new(sequence);
@@ -137,11 +138,13 @@ impl EventStore {
     ///
     /// [`StoreError`].
     pub async fn count(&self, last: Sequence) -> Result<u64, StoreError> {
-        let count: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM circle_events WHERE sequence <= ?")
-                .bind(last.get())
-                .fetch_one(&self.pool)
-                .await?;
+        let query = sqlx::query_scalar("SELECT COUNT(*) FROM circle_events WHERE sequence <= ?")
+            .bind(last.get());
+        let count: i64 = self
+            .lend_for(COUNTING, async |connection| {
+                Ok(query.fetch_one(connection).await?)
+            })
+            .await?;
         Ok(count.unsigned_abs())
     }
 
@@ -155,10 +158,9 @@ impl EventStore {
         ids: &[CircleId],
         until: Sequence,
     ) -> Result<Vec<LogEntry>, StoreError> {
-        let rows: Vec<EventRow> = sqlx::query_as(HISTORIES)
-            .bind(json(ids))
-            .bind(until.get())
-            .fetch_all(&self.pool)
+        let query = sqlx::query_as(HISTORIES).bind(json(ids)).bind(until.get());
+        let rows: Vec<EventRow> = self
+            .lend(async |connection| Ok(query.fetch_all(connection).await?))
             .await?;
         let mut entries: Vec<LogEntry> = rows
             .into_iter()
@@ -179,14 +181,15 @@ impl EventStore {
         after: Option<CircleId>,
         limit: u32,
     ) -> Result<Vec<CircleId>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(
+        let query = sqlx::query_scalar(
             "SELECT DISTINCT circle_id FROM circle_events WHERE circle_id > ? \
              ORDER BY circle_id LIMIT ?",
         )
         .bind(after.map(|id| id.to_string()).unwrap_or_default())
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?;
+        .bind(limit);
+        let rows: Vec<String> = self
+            .lend(async |connection| Ok(query.fetch_all(connection).await?))
+            .await?;
         // An id that is none is damage of the row, which whoever reads the log meets.
         Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
     }
@@ -197,9 +200,9 @@ impl EventStore {
     ///
     /// [`StoreError`].
     pub async fn known_circles(&self, ids: &[CircleId]) -> Result<HashSet<CircleId>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(KNOWN)
-            .bind(json(ids))
-            .fetch_all(&self.pool)
+        let query = sqlx::query_scalar(KNOWN).bind(json(ids));
+        let rows: Vec<String> = self
+            .lend(async |connection| Ok(query.fetch_all(connection).await?))
             .await?;
         Ok(rows.iter().filter_map(|id| id.parse().ok()).collect())
     }
@@ -210,10 +213,10 @@ impl EventStore {
     ///
     /// [`StoreError`] where the database does not answer.
     pub async fn head(&self) -> Result<Sequence, StoreError> {
-        let last: Option<u64> =
-            sqlx::query_scalar("SELECT last_sequence FROM log_head WHERE id = 1")
-                .fetch_optional(&self.pool)
-                .await?;
+        let query = sqlx::query_scalar("SELECT last_sequence FROM log_head WHERE id = 1");
+        let last: Option<u64> = self
+            .lend(async |connection| Ok(query.fetch_optional(connection).await?))
+            .await?;
         Ok(Sequence::new(last.ok_or(Damage::NoHead)?))
     }
 
@@ -226,15 +229,17 @@ impl EventStore {
         &self,
         sequence: Sequence,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let found = sqlx::query_scalar(
+        let query = sqlx::query_scalar(
             "SELECT occurred_at FROM circle_events WHERE sequence > ? ORDER BY sequence LIMIT 1",
         )
-        .bind(sequence.get())
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(found)
+        .bind(sequence.get());
+        self.lend(async |connection| Ok(query.fetch_optional(connection).await?))
+            .await
     }
 }
+
+/// How long it may take to count the events of a long log.
+const COUNTING: Duration = Duration::from_secs(300);
 
 /// CAST: what is JSON in MySQL is text in MariaDB.
 const READ_FROM: &str = "\

@@ -82,11 +82,12 @@ impl EventStore {
             .collect();
         // Two replicas that lock the same rows in the same order can't deadlock.
         rows.sort_unstable_by_key(|row| row.circle_id);
-        sqlx::query(SAVE)
-            .bind(json(&rows))
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+        let query = sqlx::query(SAVE).bind(json(&rows));
+        self.lend(async |connection| {
+            query.execute(connection).await?;
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -3,8 +3,11 @@
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
+use sqlx::MySql;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool, MySqlPoolOptions};
+use sqlx::pool::PoolConnection;
 
 use crate::Config;
 use crate::durability::{self, Unsafe};
@@ -57,6 +60,7 @@ impl EventStore {
         let pool = MySqlPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(config.acquire_timeout)
+            .idle_timeout(IDLE)
             .after_connect(|connection, _| {
                 Box::pin(async move {
                     sqlx::raw_sql(SESSION).execute(connection).await?;
@@ -85,7 +89,7 @@ impl EventStore {
     ///
     /// [`SetupError::NotMigrated`], or [`SetupError::Store`].
     pub async fn require_migrated(&self) -> Result<(), SetupError> {
-        let found = migrate::last_applied(&self.pool).await?;
+        let found = in_time(migrate::last_applied(&self.pool)).await??;
         let needed = migrate::newest();
         if found < needed {
             return Err(SetupError::NotMigrated { found, needed });
@@ -99,7 +103,7 @@ impl EventStore {
     ///
     /// [`SetupError::Unsafe`] names the setting, or [`SetupError::Store`].
     pub async fn require_durable(&self) -> Result<(), SetupError> {
-        durability::check(&self.pool).await
+        in_time(durability::check(&self.pool)).await?
     }
 
     /// How many snapshots could not be used since this store was opened: of another schema, or
@@ -109,19 +113,79 @@ impl EventStore {
         self.ignored_snapshots.load(Ordering::Relaxed)
     }
 
+    /// Lends a connection for some work, which is to be done within [`PATIENCE`].
+    pub(crate) async fn lend<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut MySqlConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.lend_for(PATIENCE, work).await
+    }
+
+    /// Lends a connection for so long at most.
+    ///
+    /// It can be lost without a word, and then nobody would ever hear of it. One whose work did
+    /// not come to its end does not go back: the pool would wait for it, too.
+    pub(crate) async fn lend_for<T>(
+        &self,
+        limit: Duration,
+        work: impl AsyncFnOnce(&mut MySqlConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut lent = Lent {
+            connection: self.pool.acquire().await?,
+            is_whole: false,
+        };
+        let result = within(limit, work(&mut lent.connection)).await?;
+        lent.is_whole = true;
+        result
+    }
+
     /// Closes the connections, when all calls under way have ended.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 }
 
+/// A connection of the pool.
+struct Lent {
+    connection: PoolConnection<MySql>,
+    /// Whether it is as it was before.
+    is_whole: bool,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// How long the server may take to answer before the connection counts as lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits for the server, but not for ever. A connection that was waited for in vain is not to be
+/// used again.
+pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, StoreError> {
+    within(PATIENCE, work).await
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, work)
+        .await
+        .map_err(|elapsed| StoreError::Unavailable(sqlx::Error::Io(elapsed.into())))
+}
+
+/// How long a connection may be unused before it is closed: less than `wait_timeout`.
+pub(crate) const IDLE: Duration = Duration::from_secs(5);
+
 /// Said once on every connection, so that nothing depends on the server's own settings.
 ///
 /// READ COMMITTED: a tail never sees an event before its commit, and an append under the
 /// head row sees every commit before its own. The strict mode refuses a value that does not fit
 /// instead of cutting it. Waiting for a lock fails early enough to be tried again within a
-/// client's patience.
+/// client's patience. A client that says nothing for longer than `wait_timeout` is gone, perhaps
+/// with its whole machine and without a word: what it held, perhaps the head row, is let go.
 const SESSION: &str = "\
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     SET SESSION autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
-        innodb_lock_wait_timeout = 3";
+        innodb_lock_wait_timeout = 3, wait_timeout = 10";

@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::figures::{Batch, Counts};
 use crate::load::StoredCircle;
 use crate::snapshots;
-use crate::store::EventStore;
+use crate::store::{EventStore, IDLE, in_time};
 use crate::submission::{Attempt, Outcome, Verdict};
 use crate::writer::{SubmitError, WriterOptions};
 
@@ -38,8 +38,9 @@ pub(crate) struct Worker {
     appender: Appender,
     options: WriterOptions,
     due: mpsc::Sender<snapshots::Due>,
-    /// Kept from batch to batch: the pool would test it before and after each.
-    connection: Option<PoolConnection<MySql>>,
+    /// Kept from batch to batch, and when it was used last: the pool would test it before and
+    /// after each.
+    connection: Option<(PoolConnection<MySql>, Instant)>,
     counts: Arc<Counts>,
     observe: Observe,
 }
@@ -163,13 +164,20 @@ impl Worker {
         first: bool,
     ) -> Result<Vec<Verdict>, StoreError> {
         let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.store.pool.acquire().await?,
+            Some((connection, used)) if used.elapsed() < IDLE => connection,
+            unused => {
+                // The server may have closed it by now.
+                if let Some((mut old, _)) = unused {
+                    old.close_on_drop();
+                }
+                self.store.pool.acquire().await?
+            }
         };
         let begun = Instant::now();
-        match self.appender.append(&mut connection, batch, first).await {
+        let appended = in_time(self.appender.append(&mut connection, batch, first)).await;
+        match appended.flatten() {
             Ok(verdicts) => {
-                self.connection = Some(connection);
+                self.connection = Some((connection, Instant::now()));
                 if let Some(head) = self.appender.head() {
                     self.counts.see_head(head);
                 }
