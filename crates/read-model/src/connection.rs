@@ -15,6 +15,10 @@ use crate::error::{Error, SetupError};
 use crate::keys::{Keys, Layout};
 use crate::task::OwnedTask;
 
+/// How many questions have to be without an answer before a connection counts as lost. A script that
+/// takes long keeps Redis from answering, too.
+const SILENT: u32 = 2;
+
 /// How long to wait before a client that gave up is started again.
 const RESTART_DELAY: Duration = Duration::from_millis(500);
 
@@ -212,6 +216,7 @@ impl Connection {
 pub(crate) async fn keep_up(client: Client, fault: Arc<Fault>) {
     let mut faults = client.error_rx();
     let mut connects = client.reconnect_rx();
+    let _watch = OwnedTask::from(tokio::spawn(replace_when_silent(client.clone())));
     loop {
         let mut run = OwnedTask::from(client.connect());
         let ended = loop {
@@ -226,6 +231,33 @@ pub(crate) async fn keep_up(client: Client, fault: Arc<Fault>) {
         tracing::error!(?ended, "the Redis client gave up and is started again");
         tokio::time::sleep(RESTART_DELAY).await;
     }
+}
+
+/// Replaces a connection on which no answer comes back, as where it was lost without a word.
+///
+/// The client itself counts from its last command, which in use is never long ago.
+async fn replace_when_silent(client: Client) {
+    let patience = client.connection_config().internal_command_timeout;
+    let mut silent = 0;
+    loop {
+        tokio::time::sleep(patience / 2).await;
+        if client.is_connected() && is_silent(&client).await {
+            silent += 1;
+        } else {
+            silent = 0;
+        }
+        if silent == SILENT {
+            tracing::warn!("Redis does not answer any more; connecting anew");
+            // It fails like any other connection, and is tried again like that.
+            let _ = client.force_reconnection().await;
+            silent = 0;
+        }
+    }
+}
+
+async fn is_silent(client: &Client) -> bool {
+    let answer: Result<String, _> = client.ping(None).await;
+    answer.is_err_and(|error| *error.kind() == ErrorKind::Timeout)
 }
 
 fn remember(fault: &Fault, error: fred::error::Error) {

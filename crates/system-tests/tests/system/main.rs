@@ -11,6 +11,7 @@ mod clients;
 mod crashes;
 mod freshness;
 mod idle;
+mod lost;
 mod metrics;
 mod rolling;
 mod security;

@@ -89,10 +89,12 @@ impl Nemesis {
     /// Lets each of them end what it does; then everything runs, and every way is good.
     pub(super) fn stop(self, world: &World) -> Arc<Tally> {
         self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            thread.join().expect("what was killed can be started again");
-        }
+        // All of them, so that none is left that kills what the next test starts.
+        let ended: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
         world.heal();
+        for end in ended {
+            end.expect("what was killed can be started again");
+        }
         self.tally
     }
 }
