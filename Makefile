@@ -4,7 +4,7 @@
 scripts = $(addprefix deploy/local/,bench check-deploy clean-data client-tools deploy-tools fetch prerequisites run server test tools *.bash) \
 	deploy/make-secrets deploy/redis/users deploy/sql/apply crates/clients/shell/client.sh
 
-.PHONY: help run test bench clean-data fmt lint tools
+.PHONY: help run test torture bench clean-data fmt lint tools
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -14,6 +14,10 @@ run: ## Set up MySQL and Redis, start the three services, show their logs; Ctrl-
 
 test: ## Run every test on private servers (part of them: make test ARGS="-p shared-domain")
 	@deploy/local/test $(ARGS)
+
+torture: ## Kill, stop and cut off everything under load, then check what clients were told (SECONDS=60 SEED=7)
+	@CIRCLES_TORTURE_SECONDS=$(or $(SECONDS),60) CIRCLES_TORTURE_SEED=$(SEED) \
+		deploy/local/test -p system-tests --test system -- torture:: --nocapture --test-threads=1
 
 bench: ## Measure the services and the machine on release builds (25 minutes; BENCH_QUICK=1: 5)
 	@deploy/local/bench
