@@ -1,8 +1,11 @@
 //! Each check finds each fault that is planted for it in a sound history, and no other one does.
 
+mod edits;
+mod parts;
 mod story;
 
-use self::story::{Story, circle, sound};
+use self::parts::circle;
+use self::story::{Story, sound};
 use super::complaints;
 use crate::history::{Asked, Kind, Outcome, Refusal, Shown, Told};
 use crate::log::Log;
