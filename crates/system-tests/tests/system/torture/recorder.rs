@@ -80,7 +80,7 @@ impl Recorder {
     pub(super) fn any_circle(&self, rng: &mut Rng) -> Option<(String, i32)> {
         let circles = self.circles();
         let count = circles.present.len();
-        let recent = count.min(12);
+        let recent = count.min(5);
         let place = match rng.u8(0..4) {
             0 => rng.usize(0..count.max(1)),
             _ => count - recent + rng.usize(0..recent.max(1)),
