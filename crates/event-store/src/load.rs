@@ -8,7 +8,7 @@ use shared_domain::{
 use tokio_stream::StreamExt as _;
 
 use crate::error::{Damage, StoreError};
-use crate::store::EventStore;
+use crate::store::{EventStore, LONG, in_time};
 
 /// A circle as the log has it, and where its last event stands.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,10 +52,10 @@ impl EventStore {
             .bind(id.to_string())
             .bind(stored.circle.version().map_or(0, Version::get))
             .bind(until.map_or(i32::MAX, Version::get));
-        self.lend(async |connection| {
+        self.lend_for(LONG, async |connection| {
             // Row by row: a circle without a snapshot may have a long history.
             let mut rows = query.fetch(connection);
-            while let Some(row) = rows.next().await {
+            while let Some(row) = in_time(rows.next()).await? {
                 stored = row?.apply(id, stored)?;
             }
             Ok(stored)

@@ -1,7 +1,6 @@
 //! Reading the log in its order.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use shared_domain::{
@@ -11,7 +10,7 @@ use shared_domain::{
 
 use crate::error::{Damage, StoreError};
 use crate::parameter::json;
-use crate::store::EventStore;
+use crate::store::{EventStore, LONG};
 
 /// A row of the log. Everything but the payload is known to be sound.
 #[derive(Debug)]
@@ -141,7 +140,7 @@ impl EventStore {
         let query = sqlx::query_scalar("SELECT COUNT(*) FROM circle_events WHERE sequence <= ?")
             .bind(last.get());
         let count: i64 = self
-            .lend_for(COUNTING, async |connection| {
+            .lend_for(LONG, async |connection| {
                 Ok(query.fetch_one(connection).await?)
             })
             .await?;
@@ -160,7 +159,9 @@ impl EventStore {
     ) -> Result<Vec<LogEntry>, StoreError> {
         let query = sqlx::query_as(HISTORIES).bind(json(ids)).bind(until.get());
         let rows: Vec<EventRow> = self
-            .lend(async |connection| Ok(query.fetch_all(connection).await?))
+            .lend_for(LONG, async |connection| {
+                Ok(query.fetch_all(connection).await?)
+            })
             .await?;
         let mut entries: Vec<LogEntry> = rows
             .into_iter()
@@ -237,9 +238,6 @@ impl EventStore {
             .await
     }
 }
-
-/// How long it may take to count the events of a long log.
-const COUNTING: Duration = Duration::from_secs(300);
 
 /// CAST: what is JSON in MySQL is text in MariaDB.
 const READ_FROM: &str = "\

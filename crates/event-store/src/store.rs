@@ -135,7 +135,7 @@ impl EventStore {
             is_whole: false,
         };
         let result = within(limit, work(&mut lent.connection)).await?;
-        lent.is_whole = true;
+        lent.is_whole = !matches!(result, Err(StoreError::Unavailable(_)));
         result
     }
 
@@ -162,6 +162,9 @@ impl Drop for Lent {
 
 /// How long the server may take to answer before the connection counts as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same where an answer takes long by itself, and nobody waits for it.
+pub(crate) const LONG: Duration = Duration::from_secs(300);
 
 /// Waits for the server, but not for ever. A connection that was waited for in vain is not to be
 /// used again.
