@@ -53,11 +53,76 @@ pub async fn migrate(url: &str) -> Result<(), MigrateError> {
     }
     .map_err(StoreError::from)?;
     lock(&mut connection).await?;
-    let result = migrator().run(&mut connection).await;
+    let result = run(&mut connection).await;
     // The lock goes with the connection, whatever became of the migrations. With TLS, whoever says good-bye second finds
     // the other one gone, which is no failure of theirs.
     let _ = connection.close().await;
-    result.map_err(sorted)
+    result
+}
+
+/// Runs what has not run. A migration that was cut off, as by the end of its process, is begun anew: MySQL can't roll
+/// back a change of tables, but what was made can be removed.
+async fn run(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
+    let result = migrator().run(&mut *connection).await;
+    let Err(sqlx::migrate::MigrateError::Dirty(version)) = result else {
+        return result.map_err(sorted);
+    };
+    let Some(remains) = REMAINS.iter().find(|remains| remains.version == version) else {
+        return result.map_err(sorted);
+    };
+    tracing::warn!(version, "this migration was cut off; beginning it anew");
+    remains.remove(connection).await?;
+    migrator().run(connection).await.map_err(sorted)
+}
+
+/// What a migration leaves behind that did not come to its end. No service has used it: they wait for the last one.
+struct Remains {
+    version: i64,
+    /// Finds something that is there only after use, to be sure.
+    used: &'static str,
+    remove: &'static str,
+}
+
+/// Of all migrations so far. One that changes a table which is in use can't be undone so, and has to be written to be
+/// run twice instead.
+const REMAINS: [Remains; 3] = [
+    Remains {
+        version: 1,
+        used: "SELECT 1 FROM circle_events LIMIT 1",
+        remove: "DROP TABLE IF EXISTS circle_events",
+    },
+    Remains {
+        version: 2,
+        used: "SELECT 1 FROM log_head WHERE last_sequence > 0 LIMIT 1",
+        remove: "DROP TABLE IF EXISTS log_head",
+    },
+    Remains {
+        version: 3,
+        used: "SELECT 1 FROM circle_snapshots LIMIT 1",
+        remove: "DROP TABLE IF EXISTS circle_snapshots",
+    },
+];
+
+impl Remains {
+    async fn remove(&self, connection: &mut MySqlConnection) -> Result<(), MigrateError> {
+        let used = sqlx::query(self.used).fetch_optional(&mut *connection);
+        match used.await {
+            // Nobody knows how that came about, so nothing is removed.
+            Ok(Some(_)) => return Err(sqlx::migrate::MigrateError::Dirty(self.version).into()),
+            Ok(None) => {}
+            Err(error) if number(&error) == Some(UNKNOWN_TABLE) => {}
+            Err(error) => return Err(StoreError::from(error).into()),
+        }
+        let removed = sqlx::query(self.remove).execute(&mut *connection).await;
+        removed.map_err(StoreError::from)?;
+        let forgotten =
+            sqlx::query("DELETE FROM _sqlx_migrations WHERE version = ? AND NOT success")
+                .bind(self.version)
+                .execute(connection)
+                .await;
+        forgotten.map_err(StoreError::from)?;
+        Ok(())
+    }
 }
 
 /// A connection that breaks before a migration has begun, or between two of them, is the database's

@@ -43,7 +43,7 @@ impl Client {
         }
     }
 
-    /// Creates a circle, which takes until the tables are made: a migration must not be killed.
+    /// Creates a circle, so that there is something to ask for from the start.
     pub(super) async fn begin(&mut self) {
         while self.own == 0 {
             let first = self.new_circle();
