@@ -9,6 +9,7 @@
 mod client;
 mod clients;
 mod crashes;
+mod documents;
 mod freshness;
 mod idle;
 mod lost;
