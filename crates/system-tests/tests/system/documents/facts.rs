@@ -37,6 +37,9 @@ pub(super) fn assert_names_what_exists(command: &str) {
         }
     }
     for word in words {
+        // From the folder of an example, and of a pattern the folder.
+        let word = word.trim_start_matches("../");
+        let word = word.split_once("/*").map_or(word, |(folder, _)| folder);
         let (first, rest) = word.split_once('/').unwrap_or(("", ""));
         // What the reader makes is not there yet.
         let made = word.contains('$') || word.starts_with("deploy/secrets");
