@@ -88,7 +88,22 @@ async fn what_the_readme_tells_to_do_works() {
         "circles.example.com:50051",
         &safe.services.command.address().to_string(),
     );
-    reader.run(README, &runnable(README)).await;
+
+    let mut commands = runnable(README);
+    // "Paste the second line again with another capacity."
+    let second = commands.iter().position(|it| it.text.contains("/Update"));
+    let second = second.unwrap();
+    let mut again = commands[second].clone();
+    again.text = again.text.replace(r#""capacity":30"#, r#""capacity":40"#);
+    commands.insert(second + 1, again);
+    reader.expects(
+        r#""min_sequence":2"#,
+        "\"name\": \"football\",\n    \"capacity\": 30",
+    );
+    reader.expects(r#""request_id""#, "\"sequence\": \"3\"");
+    reader.expects("/GetCircleAsOf", "\"capacity\": 20");
+    reader.expects("circles-import", "2 created");
+    reader.run(README, &commands).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,8 +128,23 @@ mod mysql {
             crate::client::create(&system.services, &format!("circle {n}")).await;
         }
         system.assert_consistent().await;
-        let reader = Reader::new(&files, &system).await;
-        reader.run(OPERATING, &runnable(OPERATING)).await;
+        let mut reader = Reader::new(&files, &system).await;
+        let mut commands = runnable(OPERATING);
+        // Two events are lost before it tells how to find a hole.
+        let find = commands.iter().position(|it| it.text.contains("LEAD("));
+        let find = find.unwrap();
+        let mut lose = commands[find].clone();
+        lose.text =
+            "mysql circles -e 'DELETE FROM circle_events WHERE sequence IN (2, 3)'".to_owned();
+        commands.insert(find, lose);
+        reader.expects("LEAD(", "1\t4");
+        reader.expects("SELECT last_sequence, (", "20\t20\t20");
+        reader.expects(
+            "127.0.0.1:50073 circles.admin.v1.ProjectorAdminService/Audit",
+            "\"done\": true",
+        );
+        reader.run(OPERATING, &commands).await;
+        assert_eq!(test_support::judge::count_events(&system.log).await, 20);
         // The last thing that it tells is to lose all of Redis.
         system.assert_consistent().await;
         system

@@ -3,7 +3,7 @@
 use std::process;
 
 /// What a reader pastes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Command {
     /// In the document.
     pub(super) line: usize,
