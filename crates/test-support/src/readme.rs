@@ -39,7 +39,12 @@ pub fn assert_documented(
 /// table uses.
 ///
 /// A variable for secrets stands for its `_FILE` variant, too.
-fn configuration(service: &str) -> BTreeMap<String, String> {
+///
+/// # Panics
+///
+/// When the README or its table is not found.
+#[must_use]
+pub fn configuration(service: &str) -> BTreeMap<String, String> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let readme = std::fs::read_to_string(readme).expect("the README is there");
     let (_, table) = readme

@@ -118,8 +118,8 @@ fn cells(document: &str, columns: std::ops::Range<usize>) -> Vec<Vec<String>> {
 
 #[test]
 fn both_languages_have_the_same_tables() {
-    // Names, services and defaults of variables; statuses and reasons of failures.
-    for (columns, begin, end) in [(1..4, "`CIRCLES_", ""), (2..3, "`", "`")] {
+    // Names, services and defaults of variables; reasons of failures; where promises are tested.
+    for (columns, begin, end) in [(1..4, "`CIRCLES_", ""), (2..3, "`", "`"), (3..4, "`", "`")] {
         let of = |document| -> Vec<Vec<String>> {
             let rows = cells(document, columns.clone()).into_iter();
             let is_kept = |cell: &String| cell.starts_with(begin) && cell.ends_with(end);
@@ -206,6 +206,57 @@ fn every_link_leads_somewhere() {
                 at.is_empty() || anchors(&read(target)).contains(at),
                 "{document}: no such heading: {link}"
             );
+        }
+    }
+}
+
+/// What a document writes as code, outside of blocks.
+fn code(text: &str) -> Vec<&str> {
+    let mut fenced = false;
+    let mut code = Vec::new();
+    for line in text.lines() {
+        fenced ^= line.trim_start().starts_with("```");
+        if !fenced {
+            code.extend(line.split('`').skip(1).step_by(2));
+        }
+    }
+    code
+}
+
+/// The files of the repository, by their paths in it.
+fn files() -> Vec<String> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(place("").join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = folder.join(entry.file_name());
+            let name = entry.file_name();
+            if !entry.file_type().unwrap().is_dir() {
+                files.push(format!("/{}", path.display()));
+            } else if !["target", ".git", "node_modules"].contains(&name.to_str().unwrap()) {
+                folders.push(path);
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn every_file_that_a_document_names_exists() {
+    const KINDS: [&str; 6] = [".rs", ".lua", ".sql", ".yaml", ".yml", ".proto"];
+    let files = files();
+    for document in all() {
+        let text = read(document);
+        for name in code(&text) {
+            let is_path = name
+                .chars()
+                .all(|it| it.is_alphanumeric() || "/._-".contains(it));
+            if is_path && KINDS.iter().any(|kind| name.ends_with(kind)) {
+                let end = format!("/{name}");
+                let exists = files.iter().any(|file| file.ends_with(&end));
+                assert!(exists, "{document} names {name}, which is nowhere");
+            }
         }
     }
 }

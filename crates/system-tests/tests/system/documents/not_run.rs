@@ -16,6 +16,7 @@ pub(super) const NOT_RUN: &[(&str, &str)] = &[
     ("make run", ITSELF),
     ("make test", ITSELF),
     ("make test ARGS=\"-p shared-domain\"", ITSELF),
+    ("make torture SECONDS=600 SEED=7", ITSELF),
     ("pip install grpcio-tools grpcio-status", ELSEWHERE),
     ("npm ci", ELSEWHERE),
     (
