@@ -3,6 +3,7 @@
 
 mod blocks;
 mod facts;
+mod machine;
 mod not_run;
 mod reader;
 
@@ -15,7 +16,8 @@ use test_support::tokens::Issuer;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::support::{System, turns};
-use reader::{Files, Reader};
+use machine::Files;
+use reader::Reader;
 
 const README: &str = "README.md";
 const README_JA: &str = "README.ja.md";
@@ -27,7 +29,7 @@ const CLIENTS: &str = "crates/clients/README.md";
 const DOCUMENTS: [&str; 5] = [README, README_JA, OPERATING, DEPLOY, CLIENTS];
 
 fn read(document: &str) -> String {
-    let path = reader::place(document);
+    let path = machine::place(document);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use test_support::readme::configuration;
 
-use super::reader::place;
+use super::machine::place;
 use super::{DOCUMENTS, OPERATING, README, README_JA, read};
 
 /// All that are written for people.

@@ -3,74 +3,16 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::{self, Output};
 
-use test_support::process::executable;
 use test_support::redis::{self, RedisDatabase};
-use uuid::Uuid;
 
 use super::blocks::Command;
+use super::machine::{Files, assert_runs, place};
 use crate::support::System;
 
 /// How long a whole document may take, in seconds.
 const PATIENCE: &str = "300";
-
-/// Programs that no test calls.
-const NOT_OURS: [&str; 11] = [
-    "apt-get",
-    "docker",
-    "go",
-    "helm",
-    "kind",
-    "kubectl",
-    "make",
-    "npm",
-    "pip",
-    "prometheus",
-    "sudo",
-];
-
-/// In the repository.
-pub(super) fn place(path: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)
-}
-
-/// A folder that goes with it.
-pub(super) struct Files(PathBuf);
-
-impl Files {
-    pub(super) fn new() -> Self {
-        let name = format!("circles-documents-{}", Uuid::now_v7().simple());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-
-    pub(super) fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    /// A program of the reader's machine.
-    fn program(&self, name: &str, text: &str) {
-        let path = self.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{text}\n"));
-        assert_runs(process::Command::new("chmod").args(["+x", &path]));
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn assert_runs(command: &mut process::Command) {
-    let status = command.status().unwrap();
-    assert!(status.success(), "{command:?}: {status}");
-}
 
 /// What comes of a command.
 enum Outcome {
@@ -117,7 +59,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// With a copy of what documents call, and with programs that know the system's servers.
     pub(super) async fn new(files: &'a Files, system: &System) -> Self {
-        let root = files.0.join("root");
+        let root = files.folder().join("root");
         fs::create_dir_all(root.join("crates")).unwrap();
         for folder in ["proto", "deploy", "migrations", "crates/clients"] {
             let copy = root.join(folder);
@@ -181,56 +123,8 @@ impl<'a> Reader<'a> {
             database: system.log.name().to_owned(),
             _drill: drill,
         };
-        reader.install(&places.mysql, &system.redis);
+        files.install(&places.mysql, &system.redis);
         reader
-    }
-
-    fn install(&self, mysql: &str, redis: &RedisDatabase) {
-        let options = self.files.write("my.cnf", &mysql_options(mysql));
-        for name in ["mysql", "mysqldump"] {
-            let program = fetched("mysql", name);
-            self.files.program(
-                name,
-                &format!("exec {program} --defaults-file={options} \"$@\""),
-            );
-        }
-        let server = redis.server_url();
-        self.files.program(
-            "redis-cli",
-            &format!(
-                "exec {} -e -u {server}/{} \"$@\"",
-                fetched("redis", "redis-cli"),
-                redis.number()
-            ),
-        );
-        let programs = executable("");
-        for name in ["command-service", "projector", "query-service"] {
-            let program = executable(name);
-            self.files
-                .program(name, &format!("exec {} \"$@\"", program.display()));
-        }
-        // What cargo would build is built already.
-        let run = r#"[ "$1" = run ] || exit 64
-while [ "$1" != -p ]; do shift && [ $# -gt 1 ] || exit 64; done
-name=$2
-shift 2
-[ "${1-}" != -- ] || shift"#;
-        self.files.program(
-            "cargo",
-            &format!("{run}\nexec {}/\"$name\" \"$@\"", programs.display()),
-        );
-        // What would change the machine, or something else that is not the test's.
-        for name in NOT_OURS {
-            self.files.program(
-                name,
-                "echo 'not for a test: it belongs into not_run.rs' >&2; exit 1",
-            );
-        }
-        // A machine can lack it.
-        let read =
-            "import sys, urllib.request as it; print(it.urlopen(sys.argv[-1]).read().decode())";
-        self.files
-            .program("curl", &format!("exec python -c '{read}' \"$@\""));
     }
 
     /// A variable of the shell.
@@ -270,7 +164,7 @@ shift 2
             let said = commands.iter().any(|it| it.text.contains(part));
             assert!(said, "{document} has no command with {part}");
         }
-        let folder = &self.files.0;
+        let folder = &self.files.folder();
         let (mut script, mut block) = (String::new(), 0);
         for (n, command) in commands.iter().enumerate() {
             if is_missing(&command.text) {
@@ -314,7 +208,7 @@ shift 2
     }
 
     fn judge(&self, n: usize, command: &Command, what: &str, shell: &Output) {
-        let read = |kind| fs::read_to_string(self.files.0.join(format!("{n}.{kind}")));
+        let read = |kind| fs::read_to_string(self.files.folder().join(format!("{n}.{kind}")));
         let out = read("out").unwrap_or_default();
         let errors = String::from_utf8_lossy(&shell.stderr);
         let status = read("status").unwrap_or_else(|_| panic!("{what}\nno end\n{out}\n{errors}"));
@@ -347,7 +241,7 @@ shift 2
 
     fn path(&self) -> String {
         let tools = ["venv/bin", "clients/venv/bin", "clients/bin"];
-        let mut folders = vec![self.files.0.join("bin")];
+        let mut folders = vec![self.files.folder().join("bin")];
         folders.extend(tools.map(|tool| place("target/tools").join(tool)));
         let grpcurl = folders[1].join("grpcurl");
         assert!(
@@ -369,42 +263,6 @@ fn start_of(document: &str, command: &Command) -> String {
     }
     let language = command.title.split("**").nth(1).unwrap_or_default();
     format!("crates/clients/{}", language.to_lowercase())
-}
-
-/// A program that deploy/local/fetch has unpacked, else the machine's.
-fn fetched(kind: &str, name: &str) -> String {
-    let program = place("target/servers").join(kind).join("bin").join(name);
-    let name = match program.exists() {
-        true => program.display().to_string(),
-        false => name.to_owned(),
-    };
-    let own = format!("/{name}");
-    match std::env::var("PATH") {
-        // Not the one that is being made.
-        Ok(path) if !Path::new(&name).is_absolute() => {
-            let mut found = path.split(':').map(|folder| format!("{folder}{own}"));
-            found.find(|it| Path::new(it).exists()).unwrap_or(name)
-        }
-        _ => name,
-    }
-}
-
-/// What the client of MySQL is told of a URL.
-fn mysql_options(url: &str) -> String {
-    let rest = url.split_once("://").unwrap().1;
-    let (account, rest) = rest.rsplit_once('@').unwrap();
-    let (user, password) = account.split_once(':').unwrap_or((account, ""));
-    let (host, rest) = rest.split_once('/').unwrap();
-    let (host, port) = host.split_once(':').unwrap_or((host, "3306"));
-    let mut options =
-        format!("[client]\nuser={user}\npassword={password}\nhost={host}\nport={port}\n");
-    let query = rest.split_once('?').map_or("", |(_, query)| query);
-    for option in query.split('&') {
-        if let Some(socket) = option.strip_prefix("socket=") {
-            writeln!(options, "socket={socket}").unwrap();
-        }
-    }
-    options
 }
 
 /// One where nobody listens yet.
