@@ -62,16 +62,13 @@ impl Files {
         let options = self.write("my.cnf", &mysql_options(mysql));
         for name in ["mysql", "mysqldump"] {
             let program = fetched("mysql", name);
-            self.program(
-                name,
-                &format!("exec {program} --defaults-file={options} \"$@\""),
-            );
+            self.program(name, &format!("{program} --defaults-file={options} \"$@\""));
         }
         let server = redis.server_url();
         self.program(
             "redis-cli",
             &format!(
-                "exec {} -e -u {server}/{} \"$@\"",
+                "{} -e -u {server}/{} \"$@\"",
                 fetched("redis", "redis-cli"),
                 redis.number()
             ),
@@ -118,19 +115,14 @@ pub(super) fn assert_runs(command: &mut process::Command) {
 
 /// A program that deploy/local/fetch has unpacked, else the machine's.
 fn fetched(kind: &str, name: &str) -> String {
-    let program = place("target/servers").join(kind).join("bin").join(name);
-    let name = match program.exists() {
-        true => program.display().to_string(),
-        false => name.to_owned(),
-    };
-    let own = format!("/{name}");
-    match std::env::var("PATH") {
-        // Not the one that is being made.
-        Ok(path) if !Path::new(&name).is_absolute() => {
-            let mut found = path.split(':').map(|folder| format!("{folder}{own}"));
-            found.find(|it| Path::new(it).exists()).unwrap_or(name)
-        }
-        _ => name,
+    let unpacked = place("target/servers").join(kind).join("bin");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut folders = vec![unpacked];
+    folders.extend(path.split(':').map(PathBuf::from));
+    let mut programs = folders.iter().map(|folder| folder.join(name));
+    match programs.find(|program| program.exists()) {
+        Some(program) => format!("exec {}", program.display()),
+        None => format!("echo '{name} is missing: deploy/local/fetch {kind}' >&2; exit 127;"),
     }
 }
 
