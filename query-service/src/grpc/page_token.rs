@@ -86,6 +86,10 @@ pub(crate) fn decode(query: &ListQuery, token: &str) -> Result<Position, Invalid
     if !token.is_for(query) {
         return Err(InvalidToken::OtherList);
     }
+    // Ours say the order twice; somebody has put this one together.
+    if after.order() != query.order {
+        return Err(InvalidToken::Malformed);
+    }
     Ok(after)
 }
 
@@ -197,6 +201,14 @@ mod tests {
         for text in ["x", "e30", "????", &"A".repeat(5_000), "bnVsbA"] {
             assert_eq!(decode(&query, text), Err(InvalidToken::Malformed), "{text}");
         }
+    }
+
+    #[test]
+    fn a_position_in_another_order_than_its_token_names_is_refused() {
+        let query = ListQuery::new(Order::Name, 10);
+        let elsewhere = Position::from_bytes(b"t7").unwrap();
+        let token = encode(&query, &elsewhere);
+        assert_eq!(decode(&query, &token), Err(InvalidToken::Malformed));
     }
 
     #[test]
