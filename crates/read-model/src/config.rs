@@ -95,7 +95,13 @@ impl Config {
             });
         };
         let server = server.map_err(|error| SetupError::Url {
-            reason: error.details().to_owned(),
+            // Behind a colon it repeats what it could not read, which can be a password.
+            reason: error
+                .details()
+                .split(": ")
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
         })?;
         Ok(ServerConfig {
             // A server that is down at the start is waited for like one that
@@ -177,6 +183,15 @@ mod tests {
         }
         let server = Config::new("redis://:secret@localhost:7/3").server();
         assert_eq!(server.unwrap().database, Some(3));
+    }
+
+    #[test]
+    fn a_password_where_none_belongs_is_not_told() {
+        let url = "redis-cluster://a.example:7000?node=user:secret@b.example:7001";
+        let Err(SetupError::Url { reason }) = Config::new(url).server() else {
+            panic!("a node has no user");
+        };
+        assert_eq!(reason, "Invalid host:port for cluster node");
     }
 
     #[test]
