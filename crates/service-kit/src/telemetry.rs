@@ -85,8 +85,11 @@ impl Options {
 const DEFAULT: &str = "info";
 
 fn parse_filter(value: &str) -> Result<EnvFilter, String> {
+    // With white space before a directive EnvFilter takes a shifted piece of it for the target, and panics where that
+    // begins or ends inside of a character.
+    let directives: Vec<&str> = value.split(',').map(str::trim).collect();
     EnvFilter::builder()
-        .parse(value)
+        .parse(directives.join(","))
         .map_err(|error| format!("must be log directives such as info or warn,h2=debug ({error})"))
 }
 
@@ -178,6 +181,15 @@ mod tests {
             (options.filter.to_string().as_str(), options.format),
             ("info", Format::Text)
         );
+    }
+
+    #[test]
+    fn white_space_around_directives_means_nothing() {
+        let spaced = parse_filter(" warn, h2=debug ,\n circles=trace\n").unwrap();
+        let plain = parse_filter("warn,h2=debug,circles=trace").unwrap();
+        assert_eq!(spaced.to_string(), plain.to_string());
+        // Once this was a panic, also while the file was followed.
+        assert!(parse_filter("\ncle\u{fffd}[{id=1}]=\u{fffd}race").is_err());
     }
 
     #[test]
