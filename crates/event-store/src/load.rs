@@ -83,7 +83,7 @@ impl EventStore {
 
 /// Why a snapshot is no use.
 #[derive(Debug, thiserror::Error)]
-enum Unusable {
+pub(crate) enum Unusable {
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
     #[error("its state is not of its version")]
@@ -99,15 +99,15 @@ const EVENTS_AFTER: &str = "\
     FROM circle_events WHERE circle_id = ? AND version > ? AND version <= ? ORDER BY version";
 
 #[derive(sqlx::FromRow)]
-struct SnapshotRow {
-    version: i32,
-    sequence: u64,
-    schema_version: u32,
-    state: String,
+pub(crate) struct SnapshotRow {
+    pub(crate) version: i32,
+    pub(crate) sequence: u64,
+    pub(crate) schema_version: u32,
+    pub(crate) state: String,
 }
 
 impl SnapshotRow {
-    fn decode(self) -> Result<StoredCircle, Unusable> {
+    pub(crate) fn decode(self) -> Result<StoredCircle, Unusable> {
         let circle = snapshot::decode(self.schema_version, &self.state)?;
         if circle.version().map(Version::get) != Some(self.version) {
             return Err(Unusable::OtherVersion);
@@ -122,10 +122,10 @@ impl SnapshotRow {
 /// An event as far as folding needs it.
 #[derive(sqlx::FromRow)]
 pub(crate) struct FoldRow {
-    sequence: u64,
-    version: i32,
-    event_type: String,
-    payload: String,
+    pub(crate) sequence: u64,
+    pub(crate) version: i32,
+    pub(crate) event_type: String,
+    pub(crate) payload: String,
 }
 
 impl FoldRow {
@@ -144,11 +144,10 @@ impl FoldRow {
             sequence,
             column: "version",
         })?;
-        let after = onto.circle.version();
-        if found.get() != after.map_or(0, Version::get) + 1 {
+        if onto.circle.next_version() != Some(found) {
             return Err(Damage::VersionHole {
                 circle_id,
-                after,
+                after: onto.circle.version(),
                 found,
             });
         }
