@@ -81,21 +81,43 @@ mod tests {
 
     use super::*;
 
+    fn id(n: u128) -> CircleId {
+        CircleId::from_uuid(Uuid::from_u128(n))
+    }
+
+    fn circle() -> StoredCircle {
+        StoredCircle {
+            circle: Circle::Active(ActiveCircle {
+                name: CircleName::new("0123456789").unwrap(),
+                capacity: Capacity::MIN,
+                version: Version::FIRST,
+            }),
+            sequence: Sequence::new(1),
+        }
+    }
+
+    #[test]
+    fn what_is_certain_stays_so_until_the_reign_ends() {
+        let cache = CircleCache::new(1 << 20);
+        let mut reign = Reign::default();
+        for _ in 0..3 {
+            cache.put(id(1), circle(), reign);
+            assert_eq!(cache.certain(id(1), reign), Some(circle()));
+            assert_eq!(cache.certain(id(2), reign), None);
+            let ended = reign;
+            reign.end();
+            assert_eq!(cache.certain(id(1), reign), None);
+            assert_eq!(cache.certain(id(1), ended), Some(circle()));
+            // A hint it is at any time.
+            assert_eq!(cache.get(id(1)), Some(circle()));
+        }
+    }
+
     #[test]
     fn the_cache_is_bounded_by_bytes() {
         let cache = CircleCache::new(100 * (OVERHEAD + 10));
         for n in 0..10_000 {
-            let circle = Circle::Active(ActiveCircle {
-                name: CircleName::new("0123456789").unwrap(),
-                capacity: Capacity::MIN,
-                version: Version::FIRST,
-            });
-            let stored = StoredCircle {
-                circle,
-                sequence: Sequence::new(1),
-            };
-            let id = CircleId::from_uuid(Uuid::from_u128(n));
-            cache.put(id, stored, Reign::default());
+            cache.put(id(n), circle(), Reign::default());
         }
         assert!(cache.circles.len() <= 100, "{}", cache.circles.len());
         assert!(cache.circles.len() >= 50, "{}", cache.circles.len());
