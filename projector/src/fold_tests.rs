@@ -291,6 +291,18 @@ fn folding_anew_comes_to_the_same_as_page_by_page() {
 }
 
 #[test]
+fn a_living_circle_is_known_from_its_history() {
+    let events = page(&[
+        (CIRCLE, 1, created("football")),
+        (CIRCLE, 2, renamed("baseball")),
+    ]);
+    let (repair, known) = refold(id(CIRCLE), &events);
+    assert_eq!(known.circle.version(), Version::new(2).ok());
+    let latest = repair.history.last().cloned();
+    assert_eq!(Known::from_history(latest), known);
+}
+
+#[test]
 fn folding_anew_stops_at_an_event_that_does_not_fit() {
     for (last, event) in [(3, None), (4, renamed("x")), (3, created("x"))] {
         let events = page(&[
