@@ -2,6 +2,8 @@
 
 mod convert;
 mod import;
+#[cfg(test)]
+mod input_properties;
 
 use std::sync::{Arc, OnceLock};
 

@@ -2,6 +2,8 @@
 
 mod args;
 mod import;
+#[cfg(test)]
+mod input_properties;
 mod lines;
 mod parser;
 mod progress;

@@ -19,6 +19,8 @@ mod config;
 mod durability;
 mod error;
 mod figures;
+#[cfg(test)]
+mod input_properties;
 mod load;
 mod log;
 mod migrate;

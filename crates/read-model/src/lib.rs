@@ -74,6 +74,8 @@ mod exceptions;
 mod feed;
 mod follower;
 mod history;
+#[cfg(test)]
+mod input_properties;
 mod inspect;
 mod keys;
 mod lanes;

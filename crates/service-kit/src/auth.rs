@@ -47,6 +47,8 @@
 mod claims;
 mod gate;
 mod identity;
+#[cfg(test)]
+mod input_properties;
 mod key;
 mod keys;
 mod options;

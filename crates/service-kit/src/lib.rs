@@ -12,6 +12,8 @@ pub mod deadline;
 mod files;
 pub mod health;
 mod incoming;
+#[cfg(test)]
+mod input_properties;
 pub mod listeners;
 pub mod metrics;
 pub mod program;

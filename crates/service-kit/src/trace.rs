@@ -314,3 +314,7 @@ mod tests {
         assert!(!sampled("nonsense"));
     }
 }
+
+#[cfg(test)]
+#[path = "trace_properties.rs"]
+mod properties;

@@ -1,6 +1,8 @@
 //! The gRPC interface.
 
 mod convert;
+#[cfg(test)]
+mod input_properties;
 mod page_token;
 
 use std::future::pending;

@@ -3,6 +3,7 @@
 mod decisions;
 mod examples;
 mod history;
+mod input_properties;
 mod properties;
 mod stored_forms;
 mod strategies;
