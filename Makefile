@@ -1,10 +1,10 @@
 # Everything a newcomer needs; the work is done by the scripts in deploy/local.
 
 .DEFAULT_GOAL := help
-scripts = $(addprefix deploy/local/,bench check-deploy clean-data client-tools deploy-tools fetch prerequisites run server test tools *.bash) \
+scripts = $(addprefix deploy/local/,bench check-deploy clean-data client-tools deploy-tools fetch fuzz mutants prerequisites run server test tools *.bash) \
 	deploy/make-secrets deploy/redis/users deploy/sql/apply crates/clients/shell/client.sh
 
-.PHONY: help run test torture bench clean-data fmt lint tools
+.PHONY: help run test torture fuzz mutants bench clean-data fmt lint tools
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -18,6 +18,12 @@ test: ## Run every test on private servers (part of them: make test ARGS="-p sha
 torture: ## Kill, stop and cut off everything under load, then check what clients were told (SECONDS=60 SEED=7)
 	@CIRCLES_TORTURE_SECONDS=$(or $(SECONDS),60) CIRCLES_TORTURE_SEED=$(SEED) \
 		deploy/local/test -p system-tests --test system -- torture:: --nocapture --test-threads=1
+
+fuzz: ## Feed all that reads bytes from outside with damaged input (make fuzz CASES=1000000)
+	@CASES=$(CASES) deploy/local/fuzz $(ARGS)
+
+mutants: ## Plant faults and tell which no test notices (part of it: make mutants ARGS="--package shared-domain"; hours)
+	@deploy/local/mutants $(ARGS)
 
 bench: ## Measure the services and the machine on release builds (25 minutes; BENCH_QUICK=1: 5)
 	@deploy/local/bench
