@@ -15,8 +15,15 @@ use crate::measure::{Load, Measurement, Span, measure};
 use crate::processes::Processes;
 use crate::workload::{Targets, Workload};
 
-/// So many times the highest rate is asked for.
-pub(crate) const TIMES: u32 = 4;
+/// So many times the highest rate is to come in.
+const TIMES: f64 = 4.0;
+
+/// For so many calls the service's queue has room.
+const QUEUE: f64 = 4_096.0;
+
+/// Those that are turned away come again after so many seconds: [`closed_loop`](crate::closed_loop) waits 10 ms, and the
+/// call itself takes some time.
+const RETRY: f64 = 0.012;
 
 /// How often the health is asked meanwhile, and how long an answer may take.
 const PROBE: Duration = Duration::from_millis(50);
@@ -27,7 +34,7 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Overload {
     /// The highest rate, just before.
     pub(crate) peak: Measurement,
-    /// With [`TIMES`] that many calls due. Those that are refused count as failed.
+    /// With so many calls in flight that about [`TIMES`] as many come in. Those that are refused count as failed.
     pub(crate) over: Measurement,
     pub(crate) health: Health,
 }
@@ -47,11 +54,10 @@ impl Overload {
         self.over.record.per_second() / self.peak.record.per_second()
     }
 
-    /// How many times the highest rate came in, refused calls included: the generator may have done less than it was to.
+    /// How many times the highest rate came in, refused calls included.
     pub(crate) fn offered(&self) -> f64 {
         let Measurement { record, .. } = &self.over;
-        let unanswered = record.failures.get("UNANSWERED").copied().unwrap_or(0);
-        let came = record.calls + record.failed() - unanswered;
+        let came = record.calls + record.failed();
         came as f64 / record.seconds / self.peak.record.per_second()
     }
 }
@@ -66,10 +72,10 @@ pub(crate) async fn run(
 ) -> Result<Overload, Box<dyn Error>> {
     let create = Workload::Create;
     let peak = measure(targets, &create, Load::InFlight(in_flight), span, processes).await?;
-    let due = (peak.record.per_second() as u32).saturating_mul(TIMES);
     let probes = Probes::start(address.to_owned());
-    let mut over = measure(targets, &create, Load::PerSecond(due), span, processes).await?;
-    over.workload = "create-overload".to_owned();
+    let refused = (TIMES - 1.0) * peak.record.per_second();
+    let crowd = Load::InFlight((QUEUE + refused * RETRY) as usize);
+    let over = measure(targets, &create, crowd, span, processes).await?;
     let health = probes.stop().await?;
     Ok(Overload { peak, over, health })
 }
