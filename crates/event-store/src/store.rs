@@ -18,8 +18,6 @@ use crate::migrate::{self, UNKNOWN_DATABASE};
 #[derive(Clone, Debug)]
 pub struct EventStore {
     pub(crate) pool: MySqlPool,
-    /// Those of the writer, which lives in a runtime of its own and they with it.
-    pub(crate) appends: MySqlPool,
     pub(crate) ignored_snapshots: Arc<AtomicU64>,
 }
 
@@ -59,20 +57,16 @@ impl EventStore {
     /// [`SetupError::Store`] where the server does not answer.
     pub async fn connect(config: &Config) -> Result<Self, SetupError> {
         let options = MySqlConnectOptions::from_str(&config.url).map_err(|_| SetupError::Url)?;
-        let pool = |connections| {
-            MySqlPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(config.acquire_timeout)
-                .idle_timeout(IDLE)
-                .after_connect(|connection, _| {
-                    Box::pin(async move {
-                        sqlx::raw_sql(SESSION).execute(connection).await?;
-                        Ok(())
-                    })
+        let pool = MySqlPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(config.acquire_timeout)
+            .idle_timeout(IDLE)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(SESSION).execute(connection).await?;
+                    Ok(())
                 })
-        };
-        let appends = pool(APPENDS).connect_lazy_with(options.clone());
-        let pool = pool(config.max_connections.saturating_sub(1).max(1))
+            })
             .connect_with(options)
             .await
             .map_err(|error| match number(&error) {
@@ -85,7 +79,6 @@ impl EventStore {
             })?;
         Ok(Self {
             pool,
-            appends,
             ignored_snapshots: Arc::default(),
         })
     }
@@ -149,7 +142,6 @@ impl EventStore {
     /// Closes the connections, when all calls under way have ended.
     pub async fn close(&self) {
         self.pool.close().await;
-        self.appends.close().await;
     }
 }
 
@@ -185,9 +177,6 @@ async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, 
         .await
         .map_err(|elapsed| StoreError::Unavailable(sqlx::Error::Io(elapsed.into())))
 }
-
-/// Connections for appends: one is used, and a second one when that is lost.
-const APPENDS: u32 = 2;
 
 /// How long a connection may be unused before it is closed: less than `wait_timeout`.
 pub(crate) const IDLE: Duration = Duration::from_secs(5);

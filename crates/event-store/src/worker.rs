@@ -170,7 +170,7 @@ impl Worker {
                 if let Some((mut old, _)) = unused {
                     old.close_on_drop();
                 }
-                self.store.appends.acquire().await?
+                self.store.pool.acquire().await?
             }
         };
         let begun = Instant::now();
