@@ -16,7 +16,7 @@ use crate::processes::Processes;
 use crate::workload::{Targets, Workload};
 
 /// So many times the highest rate is to come in.
-const TIMES: f64 = 4.0;
+pub(crate) const TIMES: f64 = 4.0;
 
 /// For so many calls the service's queue has room.
 const QUEUE: f64 = 4_096.0;

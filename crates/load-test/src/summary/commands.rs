@@ -1,7 +1,7 @@
 //! What the command side must reach.
 
 use super::{Report, cpu, median_of, of, rate_of, spread};
-use crate::overload::Overload;
+use crate::overload::{self, Overload};
 use crate::results::median;
 
 /// At least so many times the rate of one client alone, and about the rate of the prototype that
@@ -89,9 +89,9 @@ impl Report<'_> {
         };
         self.line(
             "CreateCircle, more than the queue has room for, against the peak",
-            "at least 80 % at 4 times as many",
+            format!("at least 80 % at {} times as many", overload::TIMES),
             format!("{:.0} % at {offered:.1} times as many", left * 100.0),
-            left >= 0.8,
+            left >= 0.8 && offered >= overload::TIMES,
         );
         let health = rounds.iter().map(|one| one.health);
         let (answered, unanswered) = health.clone().fold((0, 0), |(answered, unanswered), one| {
