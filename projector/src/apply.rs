@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 4;
 const CAREFUL: u32 = 16;
 
 /// How many pages are written, or ready to be, while the next one is folded.
-const AHEAD: usize = 3;
+const AHEAD: usize = 2;
 
 /// Pages on their way, each of which is sent once the one before is written.
 #[derive(Debug, Default)]
@@ -159,20 +159,34 @@ impl Projector {
         if self.in_flight.pages.is_empty() {
             self.written_until = from.sequence;
         }
-        while self.in_flight.pages.len() >= AHEAD {
-            if !self.settle_first().await? {
-                return Ok(Some(Step::Superseded));
-            }
-        }
         let writes = async move {
             let applied = try_join_all(writes).await?;
             Ok(applied.into_iter().all(|applied| applied))
         };
-        self.in_flight.send(writes, page.len(), until.sequence);
+        if !self.write_ahead(writes, page.len(), until.sequence).await? {
+            return Ok(Some(Step::Superseded));
+        }
         Ok(Some(Step::Applied {
             events: std::mem::take(&mut self.written),
             checkpoint: self.written_until,
         }))
+    }
+
+    /// Lets something be written once all before it is, and waits while too much is on its way.
+    /// Answers whether what was written meanwhile became what was taken for granted.
+    pub(crate) async fn write_ahead(
+        &mut self,
+        writes: impl Future<Output = Result<bool, read_model::Error>> + Send + 'static,
+        events: usize,
+        until: Sequence,
+    ) -> Result<bool, StepError> {
+        while self.in_flight.pages.len() >= AHEAD {
+            if !self.settle_first().await? {
+                return Ok(false);
+            }
+        }
+        self.in_flight.send(writes, events, until);
+        Ok(true)
     }
 
     /// Waits for all that is being written. Answers whether it became what was taken for granted.

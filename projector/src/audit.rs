@@ -11,10 +11,11 @@ use shared_domain::CircleId;
 use crate::order::{OrderError, Orders};
 use crate::progress::{Latest, State};
 use crate::project::StepError;
+use crate::rebuild::Rebuilds;
 
 /// How many circles are compared at once: Redis answers no query meanwhile, and the read models get
 /// no event.
-const AT_ONCE: usize = 20;
+const AT_ONCE: usize = 5;
 
 /// What an audit found, so far or in a part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,11 +159,12 @@ impl Audit {
 }
 
 /// Audits everything for ever, with repair, at about so many circles a second, while the projector
-/// works and has no greater trouble.
+/// works and has no greater trouble, nor a rebuild, which compares everything itself.
 pub(crate) async fn in_background(
     log: EventStore,
     partitions: Vec<Partition>,
     orders: Orders,
+    rebuilds: Rebuilds,
     progress: Latest,
     circles_per_second: u32,
 ) {
@@ -181,6 +183,7 @@ pub(crate) async fn in_background(
         );
         loop {
             tokio::time::sleep(pause).await;
+            rebuilds.ended().await;
             if state
                 .wait_for(|progress| progress.state == State::Running)
                 .await

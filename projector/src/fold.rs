@@ -240,35 +240,66 @@ impl Folding {
     }
 }
 
-/// Folds the whole history of a circle, up to an event that can't be read or applied.
-pub(crate) fn refold(id: CircleId, events: &[LogEntry]) -> (Repair, Known) {
-    let mut known = Known::default();
-    let mut repair = Repair {
-        id,
-        version: None,
-        document: None,
-        created: Sequence::ZERO,
-        history: Vec::with_capacity(events.len()),
-        parked: None,
-    };
-    for entry in events {
-        match known.advance(entry) {
-            Ok((now, history)) => {
-                if history.kind == EventKind::CircleCreated {
-                    repair.created = entry.sequence;
+/// The whole history of a circle being folded, up to an event that can't be read or applied.
+#[derive(Debug)]
+pub(crate) struct Refold {
+    repair: Repair,
+    known: Known,
+}
+
+impl Refold {
+    pub(crate) fn begin(id: CircleId) -> Self {
+        Self {
+            repair: Repair {
+                id,
+                version: None,
+                document: None,
+                created: Sequence::ZERO,
+                history: Vec::new(),
+                parked: None,
+            },
+            known: Known::default(),
+        }
+    }
+
+    /// What is to be shown, and what the next event needs to know.
+    pub(crate) fn end(self) -> (Repair, Known) {
+        let Self { mut repair, known } = self;
+        repair.version = known.circle.version();
+        repair.document = document(repair.id, &known.circle);
+        (repair, known)
+    }
+
+    /// Folds the next event. Answers with its entry in the history, if it gets one.
+    pub(crate) fn add(&mut self, event: &LogEntry) -> Option<&HistoryEntry> {
+        let Self { repair, known } = self;
+        if repair.parked.is_some() {
+            return None;
+        }
+        match known.advance(event) {
+            Ok((now, entry)) => {
+                if entry.kind == EventKind::CircleCreated {
+                    repair.created = event.sequence;
                 }
-                known = now;
-                repair.history.push(history);
+                *known = now;
+                repair.history.push(entry);
+                repair.history.last()
             }
             Err(unfit) => {
-                repair.parked = Some(unfit.park(&known, entry));
-                break;
+                repair.parked = Some(unfit.park(known, event));
+                None
             }
         }
     }
-    repair.version = known.circle.version();
-    repair.document = document(id, &known.circle);
-    (repair, known)
+}
+
+/// Folds the whole history of a circle, up to an event that can't be read or applied.
+pub(crate) fn refold(id: CircleId, events: &[LogEntry]) -> (Repair, Known) {
+    let mut refold = Refold::begin(id);
+    for event in events {
+        refold.add(event);
+    }
+    refold.end()
 }
 
 #[cfg(test)]

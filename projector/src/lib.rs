@@ -14,6 +14,7 @@ mod failure;
 mod fill;
 mod find;
 mod fold;
+mod gather;
 mod lead;
 mod mend;
 mod metrics;

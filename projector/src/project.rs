@@ -16,6 +16,9 @@ use crate::state::{PartitionState, State};
 /// How many circles a projector remembers, to be spared a question about them.
 const REMEMBERED: usize = 131_072;
 
+/// What a projector gathers in memory, in events.
+pub(crate) const IN_MEMORY: u64 = 1_000_000;
+
 /// How a projector works.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -25,6 +28,9 @@ pub struct Options {
     pub batch: u32,
     /// Whether read models that are built are put to use at the end of the log.
     pub completes: bool,
+    /// The largest log, in events, whose histories are gathered in memory for new read models,
+    /// which takes about 300 bytes for each. A larger log takes more time, but not more memory.
+    pub in_memory: u64,
 }
 
 /// Applies the log to the read models, page by page.

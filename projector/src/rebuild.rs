@@ -88,6 +88,16 @@ impl Rebuilds {
         running.clone().filter(|report| !report.borrow().is_final())
     }
 
+    /// Waits for the end of the rebuild that runs, if one does.
+    pub(crate) async fn ended(&self) {
+        while let Some(mut report) = self.running() {
+            // Its task may have ended without a last word.
+            if report.wait_for(Report::is_final).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Starts a rebuild, or answers with the one that runs.
     pub(crate) fn start(&self, dry_run: bool) -> watch::Receiver<Report> {
         if let Some(running) = self.running() {

@@ -11,7 +11,7 @@ use read_model::{
 use shared_domain::CircleId;
 
 use crate::order::{OrderError, Orders};
-use crate::project::{Options, Projector, Step, StepError};
+use crate::project::{IN_MEMORY, Options, Projector, Step, StepError};
 
 /// Events in one step: Redis answers no query meanwhile.
 const BATCH: u32 = 100;
@@ -108,6 +108,7 @@ impl Spare {
             holder: holder.to_owned(),
             batch: BATCH,
             completes: false,
+            in_memory: IN_MEMORY,
         };
         // Long enough to last over the switch; then it is renewed as ever.
         let lease = Lease::new(spare[0].clone(), holder.to_owned(), place.lease);

@@ -29,7 +29,7 @@ use crate::lead::{Leader, keep_lease};
 use crate::metrics;
 use crate::order::Orders;
 use crate::progress::{Latest, Progress};
-use crate::project::{Options, Projector};
+use crate::project::{IN_MEMORY, Options, Projector};
 use crate::rebuild::Rebuilds;
 use crate::spare::Place;
 
@@ -131,6 +131,7 @@ impl Tasks {
             holder: holder.clone(),
             batch: config.batch,
             completes: true,
+            in_memory: IN_MEMORY,
         };
         let projector = Projector::new(log.clone(), partitions.clone(), redis.layout(), options);
         let lease = Lease::new(partitions[0].clone(), holder.clone(), config.lease);
@@ -155,10 +156,17 @@ impl Tasks {
             log: log.clone(),
             partitions: partitions.clone(),
             orders: orders.clone(),
-            rebuilds,
+            rebuilds: rebuilds.clone(),
         });
         let lease = keep_lease(lease, config.lease, ours, progress.clone());
-        let audit = audit::in_background(log, partitions, orders, progress, config.audit_rate);
+        let audit = audit::in_background(
+            log,
+            partitions,
+            orders,
+            rebuilds,
+            progress,
+            config.audit_rate,
+        );
         Self {
             leader: AbortOnDropHandle::new(tokio::spawn(leader.run())),
             audit: AbortOnDropHandle::new(tokio::spawn(audit)),

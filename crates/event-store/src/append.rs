@@ -221,19 +221,19 @@ impl KnownRow {
     }
 
     /// The event under the same id; its columns are there together or not at all.
-    fn same(self) -> Result<Option<EventRow>, Damage> {
+    fn same(&self) -> Result<Option<EventRow<'_>>, Damage> {
         let Some(sequence) = self.sequence else {
             return Ok(None);
         };
         let row = (|| {
             Some(EventRow {
                 sequence,
-                id: self.id?,
-                circle_id: self.circle_id?,
+                id: self.id.as_deref()?,
+                circle_id: self.circle_id.as_deref()?,
                 version: self.version?,
-                event_type: self.event_type?,
-                payload: self.payload?,
-                metadata: self.metadata?,
+                event_type: self.event_type.as_deref()?,
+                payload: self.payload.as_deref()?,
+                metadata: self.metadata.as_deref()?,
                 occurred_at: self.occurred_at?,
             })
         })();

@@ -87,12 +87,12 @@ proptest! {
         let (id, circle_id) = ids;
         let row = EventRow {
             sequence,
-            id: id.clone(),
-            circle_id: circle_id.clone(),
+            id: &id,
+            circle_id: &circle_id,
             version,
-            event_type,
-            payload,
-            metadata,
+            event_type: &event_type,
+            payload: &payload,
+            metadata: &metadata,
             occurred_at: DateTime::UNIX_EPOCH,
         };
         match row.into_entry() {

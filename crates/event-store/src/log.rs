@@ -7,6 +7,8 @@ use shared_domain::{
     CircleEvent, CircleId, EventId, Metadata, PayloadError, RecordedEvent, Sequence, Version,
     payload,
 };
+use sqlx::mysql::MySqlRow;
+use sqlx::{FromRow, Row};
 
 use crate::error::{Damage, StoreError};
 use crate::parameter::json;
@@ -81,13 +83,13 @@ impl EventStore {
         // There is no event 0.
         let from = from.max(Sequence::ZERO.next());
         let query = sqlx::query_as(READ_FROM).bind(from.get()).bind(limit);
-        let rows: Vec<EventRow> = self
+        let rows: Vec<Decoded> = self
             .lend(async |connection| Ok(query.fetch_all(connection).await?))
             .await?;
         let mut entries = Vec::with_capacity(rows.len());
         let mut expected = from;
-        for row in rows {
-            let entry = row.into_entry()?;
+        for Decoded(row) in rows {
+            let entry = row?;
             let after = Sequence::new(expected.get() - 1);
             if entry.sequence != expected && holes.get(&after) != Some(&entry.sequence) {
                 return Err(Damage::Hole {
@@ -158,14 +160,14 @@ impl EventStore {
         until: Sequence,
     ) -> Result<Vec<LogEntry>, StoreError> {
         let query = sqlx::query_as(HISTORIES).bind(json(ids)).bind(until.get());
-        let rows: Vec<EventRow> = self
+        let rows: Vec<Decoded> = self
             .lend_for(LONG, async |connection| {
                 Ok(query.fetch_all(connection).await?)
             })
             .await?;
         let mut entries: Vec<LogEntry> = rows
             .into_iter()
-            .map(EventRow::into_entry)
+            .map(|Decoded(row)| row)
             .collect::<Result<_, _>>()?;
         entries.sort_unstable_by_key(|entry| (entry.circle_id, entry.version));
         Ok(entries)
@@ -262,20 +264,20 @@ const KNOWN: &str = "\
          )) AS item \
     JOIN circle_events e ON e.circle_id = item.circle_id";
 
-/// A row of `circle_events`.
-#[derive(Debug, sqlx::FromRow)]
-pub(crate) struct EventRow {
+/// A row of `circle_events`, in the order of its columns.
+#[derive(Debug)]
+pub(crate) struct EventRow<'a> {
     pub(crate) sequence: u64,
-    pub(crate) id: String,
-    pub(crate) circle_id: String,
+    pub(crate) id: &'a str,
+    pub(crate) circle_id: &'a str,
     pub(crate) version: i32,
-    pub(crate) event_type: String,
-    pub(crate) payload: String,
-    pub(crate) metadata: String,
+    pub(crate) event_type: &'a str,
+    pub(crate) payload: &'a str,
+    pub(crate) metadata: &'a str,
     pub(crate) occurred_at: DateTime<Utc>,
 }
 
-impl EventRow {
+impl EventRow<'_> {
     pub(crate) fn into_entry(self) -> Result<LogEntry, Damage> {
         let sequence = Sequence::new(self.sequence);
         let column = |column| Damage::Column { sequence, column };
@@ -284,9 +286,29 @@ impl EventRow {
             id: self.id.parse().map_err(|_| column("id"))?,
             circle_id: self.circle_id.parse().map_err(|_| column("circle_id"))?,
             version: Version::new(self.version.into()).map_err(|_| column("version"))?,
-            event: payload::decode(&self.event_type, &self.payload),
-            metadata: serde_json::from_str(&self.metadata).map_err(|_| column("metadata"))?,
+            event: payload::decode(self.event_type, self.payload),
+            metadata: serde_json::from_str(self.metadata).map_err(|_| column("metadata"))?,
             occurred_at: self.occurred_at,
         })
+    }
+}
+
+/// What came of a row. It is taken apart while it is in the buffer of the connection, as copies of
+/// its texts would be half the work of reading the log.
+struct Decoded(Result<LogEntry, Damage>);
+
+impl<'r> FromRow<'r, MySqlRow> for Decoded {
+    fn from_row(row: &'r MySqlRow) -> sqlx::Result<Self> {
+        let row = EventRow {
+            sequence: row.try_get(0)?,
+            id: row.try_get(1)?,
+            circle_id: row.try_get(2)?,
+            version: row.try_get(3)?,
+            event_type: row.try_get(4)?,
+            payload: row.try_get(5)?,
+            metadata: row.try_get(6)?,
+            occurred_at: row.try_get(7)?,
+        };
+        Ok(Self(row.into_entry()))
     }
 }

@@ -4,8 +4,8 @@
 --       capacity and by create time, 7 changes, 8 their floor, 9 parked,
 --       10 their count, then document and history of each circle that changes.
 -- ARGV: 1 to 3 checkpoint, building and revision as expected, empty for absent,
---       4 and 5 checkpoint and building as they shall be, 6 the sequence that
---       they hold now, 7 channel and 8 message, 9 how many changes are kept,
+--       4 and 5 checkpoint and building as they shall be, 6 the sequence before
+--       the first entry of changes, 7 channel and 8 message, 9 how many changes are kept,
 --       10 the new floor or empty, 11 how many circles change, 12 how many
 --       entries of changes there are, 13 how many circles are parked.
 --       Then per circle: its version before (0 for none); how many entries of
@@ -83,15 +83,16 @@ for entry = 1, entries do
     return added
   end
   if failed then
-    -- The stream has later entries than the checkpoint, which nobody writes:
-    -- better no past than a wrong one.
+    -- The stream has these entries already, as a client that lost the answer sent
+    -- them again, or later ones, which nobody writes: better no past than a wrong
+    -- one.
     redis.call('DEL', KEYS[7])
     redis.call('SET', KEYS[8], ARGV[6])
     add(at)
   end
   at = at + 6
 end
-if ARGV[10] ~= '' then
+if ARGV[10] ~= '' and tonumber(ARGV[10]) > tonumber(redis.call('GET', KEYS[8]) or '0') then
   redis.call('SET', KEYS[8], ARGV[10])
 end
 local kept = tonumber(ARGV[9])

@@ -177,7 +177,11 @@ impl Partition {
         arguments.extend(marks(Some(expected)));
         let [checkpoint, building, _] = marks(Some(&next));
         arguments.extend([checkpoint, building]);
-        arguments.push(text(expected.checkpoint.sequence));
+        let before = batch
+            .entries
+            .first()
+            .map_or(0, |first| first.position.sequence.get().saturating_sub(1));
+        arguments.push(text(before));
         arguments.extend(self.announcement(next.checkpoint.sequence));
         arguments.push(i64::from(self.changes_kept).into());
         arguments.push(batch.entries_after.map(text).unwrap_or_else(none));

@@ -19,6 +19,7 @@ on_every_engine!(
     two_projectors_do_each_other_no_harm,
     an_append_held_open_is_neither_missed_nor_repeated,
     a_flushed_redis_is_built_again,
+    however_it_is_gathered_the_same_is_built,
 );
 
 async fn an_empty_log_makes_an_empty_world(engine: Engine) {
@@ -206,4 +207,17 @@ async fn pages_are_read_ahead_and_applied_in_order(engine: Engine) {
     world.crowd(150).await;
     assert_eq!(world.catch_up(&mut projector).await, 150);
     world.assert_consistent().await;
+}
+
+async fn however_it_is_gathered_the_same_is_built(engine: Engine) {
+    let mut world = World::spread(engine, 3).await;
+    world.changes_kept = 100;
+    // More than one page, and an odd number.
+    world.crowd(901).await;
+    for in_memory in [901, 900] {
+        world.flush_redis();
+        let mut projector = world.gathering(20, in_memory);
+        assert_eq!(world.catch_up(&mut projector).await, 901, "{in_memory}");
+        world.assert_consistent().await;
+    }
 }

@@ -60,6 +60,12 @@ impl World {
 
     /// A projector as another process would have it.
     pub(crate) fn projector(&self, batch: u32) -> Projector {
+        // The services gather small logs in memory; here, all are read circle by circle.
+        self.gathering(batch, 0)
+    }
+
+    /// The same, with so many events that it may gather in memory.
+    pub(crate) fn gathering(&self, batch: u32, in_memory: u64) -> Projector {
         let partitions = partitions(&self.connection)
             .into_iter()
             .map(|partition| partition.keeping(self.changes_kept))
@@ -68,6 +74,7 @@ impl World {
             holder: Uuid::now_v7().to_string(),
             batch,
             completes: true,
+            in_memory,
         };
         Projector::new(
             self.store.clone(),

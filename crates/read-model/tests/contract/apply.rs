@@ -392,3 +392,37 @@ pub(crate) async fn only_so_many_changes_are_kept(engine: Engine) {
         assert_eq!(entries, rig.world.changes[all - kept..]);
     }
 }
+
+/// What a client that lost the answer sends again must not leave a past with a gap behind.
+pub(crate) async fn changes_that_are_sent_again_leave_no_gap(engine: Engine) {
+    let mut rig = unbuilt(engine, 1);
+    let partition = rig.partition().clone();
+    let building = partition.begin(None, "test").await.unwrap().unwrap();
+    let id = rig.world.create("chess", 20);
+    for capacity in 3..13 {
+        rig.world.update(id, None, Some(capacity));
+    }
+    let all = rig.world.batch();
+    let changes = |from: usize, to: usize| Batch {
+        entries: all.entries[from..to].to_vec(),
+        ..Batch::new(Checkpoint::EMPTY)
+    };
+    // The checkpoint stays, so nothing else tells that they are there already.
+    for batch in [changes(2, 5), changes(5, 8), changes(5, 8), changes(8, 11)] {
+        let outcome = partition.apply(&building, &batch).await;
+        assert_eq!(outcome, Ok(Outcome::Applied(building)));
+    }
+    let end = Batch {
+        entries: Vec::new(),
+        entries_after: Some(all.entries[1].position.sequence),
+        completes: true,
+        ..all.clone()
+    };
+    let outcome = partition.apply(&building, &end).await;
+    assert!(matches!(outcome, Ok(Outcome::Applied(_))), "{outcome:?}");
+    let page = partition.changes_before(None, 1_000).await.unwrap();
+    let mut kept = page.entries;
+    kept.reverse();
+    assert_eq!(kept, all.entries[5..]);
+    assert_eq!(page.floor, all.entries[4].position.sequence);
+}
