@@ -127,7 +127,8 @@ async fn connect(config: &Config) -> Result<EventStore, RunError> {
         migrate(config.mysql.expose()).await?;
     }
     let store = EventStore::connect(&event_store::Config {
-        max_connections: config.mysql_connections,
+        // One is the writer's own.
+        max_connections: (config.mysql_connections - 1).max(1),
         ..event_store::Config::new(config.mysql.expose())
     })
     .await?;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::MySql;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool, MySqlPoolOptions};
 use sqlx::pool::PoolConnection;
+use sqlx::{ConnectOptions as _, MySql};
 
 use crate::Config;
 use crate::durability::{self, Unsafe};
@@ -137,6 +137,17 @@ impl EventStore {
         let result = within(limit, work(&mut lent.connection)).await?;
         lent.is_whole = !matches!(result, Err(StoreError::Unavailable(_)));
         result
+    }
+
+    /// Opens a connection beside the pool, for somebody who keeps it. It belongs to the runtime in which it is opened.
+    pub(crate) async fn connection(&self) -> Result<MySqlConnection, StoreError> {
+        let limit = self.pool.options().get_acquire_timeout();
+        let opened = within(limit, async {
+            let mut connection = self.pool.connect_options().connect().await?;
+            sqlx::raw_sql(SESSION).execute(&mut connection).await?;
+            Ok(connection)
+        });
+        opened.await.flatten()
     }
 
     /// Closes the connections, when all calls under way have ended.

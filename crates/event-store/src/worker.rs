@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared_domain::CircleId;
-use sqlx::MySql;
-use sqlx::pool::PoolConnection;
+use sqlx::Connection as _;
+use sqlx::mysql::MySqlConnection;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -38,9 +38,8 @@ pub(crate) struct Worker {
     appender: Appender,
     options: WriterOptions,
     due: mpsc::Sender<snapshots::Due>,
-    /// Kept from batch to batch, and when it was used last: the pool would test it before and
-    /// after each.
-    connection: Option<(PoolConnection<MySql>, Instant)>,
+    /// Kept from batch to batch, and when it was used last.
+    connection: Option<(MySqlConnection, Instant)>,
     counts: Arc<Counts>,
     observe: Observe,
 }
@@ -99,6 +98,9 @@ impl Worker {
                 // The client may have gone; its command is done all the same.
                 let _ = answer.send(verdict);
             }
+        }
+        if let Some((connection, _)) = self.connection {
+            close(connection).await;
         }
     }
 
@@ -166,11 +168,10 @@ impl Worker {
         let mut connection = match self.connection.take() {
             Some((connection, used)) if used.elapsed() < IDLE => connection,
             unused => {
-                // The server may have closed it by now.
-                if let Some((mut old, _)) = unused {
-                    old.close_on_drop();
+                if let Some((old, _)) = unused {
+                    close(old).await;
                 }
-                self.store.pool.acquire().await?
+                self.store.connection().await?
             }
         };
         let begun = Instant::now();
@@ -190,7 +191,7 @@ impl Worker {
             Err(error) => {
                 // Whatever state it is in, nobody meets it again; the server rolls back what
                 // was open.
-                connection.close_on_drop();
+                drop(connection);
                 self.counts.count_failure();
                 Err(error)
             }
@@ -205,6 +206,11 @@ impl Worker {
             let _ = self.due.try_send((id, stored.clone()));
         }
     }
+}
+
+/// Says good-bye to a server that may have closed the connection by now.
+async fn close(connection: MySqlConnection) {
+    let _ = in_time(connection.close()).await;
 }
 
 /// Logs what went wrong, once, where it is handled.

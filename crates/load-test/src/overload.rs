@@ -23,7 +23,7 @@ const QUEUE: f64 = 4_096.0;
 
 /// Those that are turned away come again after so many seconds: [`closed_loop`](crate::closed_loop) waits 10 ms, and the
 /// call itself takes some time.
-const RETRY: f64 = 0.012;
+const RETRY: f64 = 0.020;
 
 /// How often the health is asked meanwhile, and how long an answer may take.
 const PROBE: Duration = Duration::from_millis(50);
