@@ -1,4 +1,6 @@
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ on_every_engine!(
     a_connection_that_is_cut_is_replaced,
     an_id_that_is_not_as_fresh_as_was_said_is_found_out,
     what_a_replica_did_is_seen_by_the_next_append,
+    a_replica_that_lags_catches_up_in_the_same_transaction,
 );
 
 async fn of_twenty_updates_of_one_version_one_wins(engine: Engine) {
@@ -301,6 +304,33 @@ async fn an_id_that_is_not_as_fresh_as_was_said_is_found_out(engine: Engine) {
 async fn poll_once<F: Future + Unpin>(future: &mut F) -> bool {
     let mut future = Pin::new(future);
     std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
+}
+
+/// One that only looked before it has the head row could lose against a faster one for ever.
+async fn a_replica_that_lags_catches_up_in_the_same_transaction(engine: Engine) {
+    let log = Log::create(engine).await;
+    let (one, _one) = log.writer();
+    let batches = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&batches);
+    let (other, _other) =
+        Writer::start_observed(log.store.clone(), WriterOptions::default(), move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+    let id = new_circle();
+    let mut version = 1;
+    appended(submit(&other, id, create("football", 3)).await);
+    // Behind by more than this it loads the circle first, and tries again.
+    for (behind, transactions) in [(1, 1), (100, 1), (101, 2)] {
+        for n in 0..behind {
+            appended(submit(&one, id, set_capacity(10 + (n + version) % 2, None)).await);
+        }
+        let before = batches.load(Ordering::Relaxed);
+        let last = appended(submit(&other, id, set_capacity(50, None)).await);
+        version += behind + 1;
+        assert_eq!(last.circle.version(), Some(Version::new(version).unwrap()));
+        let took = batches.load(Ordering::Relaxed) - before;
+        assert_eq!(took, transactions, "{behind} behind");
+    }
 }
 
 /// What is in memory must never answer for the log: a circle that was 20 a moment ago, and that
