@@ -217,7 +217,13 @@ async fn however_it_is_gathered_the_same_is_built(engine: Engine) {
     for in_memory in [901, 900] {
         world.flush_redis();
         let mut projector = world.gathering(20, in_memory);
-        assert_eq!(world.catch_up(&mut projector).await, 901, "{in_memory}");
+        // Not event by event, which comes to the same and takes longer.
+        let first = projector.step().await.unwrap();
+        let Step::Filled { events } = first else {
+            panic!("{first:?}");
+        };
+        let rest = world.catch_up(&mut projector).await;
+        assert_eq!(events + rest, 901, "{in_memory}");
         world.assert_consistent().await;
     }
 }
