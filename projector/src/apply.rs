@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 4;
 const CAREFUL: u32 = 16;
 
 /// How many pages are written, or ready to be, while the next one is folded.
-const AHEAD: usize = 2;
+const AHEAD: usize = 3;
 
 /// Pages on their way, each of which is sent once the one before is written.
 #[derive(Debug, Default)]
@@ -163,7 +163,10 @@ impl Projector {
             let applied = try_join_all(writes).await?;
             Ok(applied.into_iter().all(|applied| applied))
         };
-        if !self.write_ahead(writes, page.len(), until.sequence).await? {
+        if !self
+            .write_ahead(writes, page.len(), until.sequence, AHEAD)
+            .await?
+        {
             return Ok(Some(Step::Superseded));
         }
         Ok(Some(Step::Applied {
@@ -172,15 +175,16 @@ impl Projector {
         }))
     }
 
-    /// Lets something be written once all before it is, and waits while too much is on its way.
+    /// Lets something be written once all before it is, and waits while `most` are on their way.
     /// Answers whether what was written meanwhile became what was taken for granted.
     pub(crate) async fn write_ahead(
         &mut self,
         writes: impl Future<Output = Result<bool, read_model::Error>> + Send + 'static,
         events: usize,
         until: Sequence,
+        most: usize,
     ) -> Result<bool, StepError> {
-        while self.in_flight.pages.len() >= AHEAD {
+        while self.in_flight.pages.len() >= most {
             if !self.settle_first().await? {
                 return Ok(false);
             }

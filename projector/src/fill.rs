@@ -17,6 +17,9 @@ use crate::task;
 const CIRCLES_AT_ONCE: usize = 12;
 const EVENTS_AT_ONCE: usize = 60;
 
+/// How many commands are on their way: one more would keep Redis from queries for longer.
+const AHEAD: usize = 2;
+
 /// How many changes are told in one command.
 const TOLD_AT_ONCE: usize = 100;
 
@@ -97,7 +100,7 @@ impl Projector {
                 // Begun at once, as their order does not matter.
                 let write = task::begin(async move { partition.fill(&standing, &circles).await });
                 if !self
-                    .write_ahead(task::end(write), 0, Sequence::ZERO)
+                    .write_ahead(task::end(write), 0, Sequence::ZERO, AHEAD)
                     .await?
                 {
                     return Ok(false);
@@ -132,7 +135,7 @@ impl Projector {
                     let outcome = partition.write(prepared).await?;
                     Ok(matches!(outcome, Outcome::Applied(_)))
                 };
-                if !self.write_ahead(write, 0, Sequence::ZERO).await? {
+                if !self.write_ahead(write, 0, Sequence::ZERO, AHEAD).await? {
                     return Ok(false);
                 }
             }
