@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use fuzz_support::{bytes, texts};
+use fuzz_support::{bytes, check_violations, texts};
 use proptest::option;
 use proptest::prelude::*;
 use prost::Message;
@@ -61,16 +61,10 @@ fn check<M: IntoOrder + Clone + Debug>(
                 .get_details_bad_request()
                 .map(|it| it.field_violations);
             let violations = violations.unwrap_or_default();
-            prop_assert!(
-                (1..=6).contains(&violations.len()),
-                "{} violations",
-                violations.len()
-            );
-            prop_assert!(
-                violations
-                    .iter()
-                    .all(|it| !it.field.is_empty() && it.description.len() < 200)
-            );
+            let violations = violations
+                .iter()
+                .map(|it| (it.field.as_str(), it.description.as_str()));
+            check_violations(violations, 6)?;
         }
     }
     Ok(())

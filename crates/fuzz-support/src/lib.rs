@@ -227,6 +227,30 @@ pub fn texts<S: AsRef<[u8]>>(samples: impl IntoIterator<Item = S>) -> BoxedStrat
     .boxed()
 }
 
+/// The field violations of a refusal, each a field and what is wrong with it: there is one at least and so many at `most`, each
+/// names its field, and what it says does not grow with what was sent.
+///
+/// # Errors
+///
+/// [`TestCaseError`] tells which of that is not so.
+pub fn check_violations<'a>(
+    violations: impl IntoIterator<Item = (&'a str, &'a str)>,
+    most: usize,
+) -> Result<(), TestCaseError> {
+    let violations: Vec<_> = violations.into_iter().collect();
+    prop_assert!(
+        (1..=most).contains(&violations.len()),
+        "{} violations",
+        violations.len()
+    );
+    prop_assert!(
+        violations
+            .iter()
+            .all(|(field, description)| !field.is_empty() && description.len() < 200)
+    );
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
