@@ -1,5 +1,9 @@
 //! The admin service.
 
+mod convert;
+#[cfg(test)]
+mod input_properties;
+
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -10,30 +14,20 @@ use circles_proto::circles::admin::v1::projector_admin_service_server::Projector
 use event_store::EventStore;
 use read_model::{Partition, RepairMode};
 use service_kit::health::Readiness;
-use service_kit::status::FieldViolation;
-use shared_domain::CircleId;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use self::convert::{ParkedPage, audited, difference, signed};
 use crate::audit::{Audit, Findings};
-use crate::failure::{self, DOMAIN};
+use crate::failure;
 use crate::order::Orders;
 use crate::progress::{Latest, State};
-use crate::project::StepError;
-use crate::rebuild::{RebuildPhase, Rebuilds, Report};
-use crate::spare::Difference;
+use crate::rebuild::Rebuilds;
 
 /// How often a stream tells how far it is.
 const TELL: Duration = Duration::from_secs(1);
-
-/// How many ids an answer names.
-const NAMED: usize = 100;
-
-const MAX_IDS: usize = 1_000;
-const MAX_PAGE: i32 = 1_000;
-const DEFAULT_PAGE: usize = 100;
 
 /// What the admin service works with, once both servers were reached.
 pub(crate) struct Opened {
@@ -70,7 +64,7 @@ impl ProjectorAdminService for AdminService {
         let checkpoint = progress.checkpoint;
         let rebuild = rebuilds
             .running()
-            .map(|report| self::progress(&report.borrow()));
+            .map(|report| convert::progress(&report.borrow()));
         Ok(Response::new(proto::GetStatusResponse {
             state: proto::ProjectorState::from(progress.state).into(),
             checkpoint_sequence: signed(checkpoint.get()),
@@ -121,7 +115,7 @@ impl ProjectorAdminService for AdminService {
                     let answer = match &report.failure {
                         Some(error) => Err(failure::rebuild(error)),
                         None => Ok(proto::RebuildResponse {
-                            progress: Some(progress(&report)),
+                            progress: Some(convert::progress(&report)),
                             difference: report.difference.as_ref().map(difference),
                         }),
                     };
@@ -142,7 +136,7 @@ impl ProjectorAdminService for AdminService {
         let Opened {
             orders, partitions, ..
         } = self.opened()?;
-        let id = circle_id("circle_id", &request.get_ref().circle_id)?;
+        let id = convert::circle(request.get_ref())?;
         let ids = BTreeSet::from([id]);
         let compared = orders
             .compare(ids, RepairMode::Repair)
@@ -156,7 +150,9 @@ impl ProjectorAdminService for AdminService {
         let mut parked = false;
         for partition in partitions {
             let all = partition.parked().await;
-            parked |= all.map_err(|error| failed(error.into()))?.contains_key(&id);
+            parked |= all
+                .map_err(|error| failure::read_model(&error))?
+                .contains_key(&id);
         }
         Ok(Response::new(proto::RebuildCircleResponse {
             changed,
@@ -170,28 +166,13 @@ impl ProjectorAdminService for AdminService {
         request: Request<proto::ListParkedRequest>,
     ) -> Result<Response<proto::ListParkedResponse>, Status> {
         let partitions = &self.opened()?.partitions;
-        let proto::ListParkedRequest {
-            page_size,
-            page_token,
-        } = request.into_inner();
-        let size = match page_size {
-            0 => DEFAULT_PAGE,
-            1..=MAX_PAGE => page_size.unsigned_abs() as usize,
-            _ => {
-                let rule = format!("0 to {MAX_PAGE}, not {page_size}");
-                return Err(invalid("page_size", rule));
-            }
-        };
-        let after = match page_token.as_str() {
-            "" => None,
-            token => Some(circle_id("page_token", token)?),
-        };
+        let ParkedPage { size, after } = convert::parked_page(request.get_ref())?;
         let mut circles = Vec::new();
         for partition in partitions {
             let parked = partition
                 .parked()
                 .await
-                .map_err(|error| failed(error.into()))?;
+                .map_err(|error| failure::read_model(&error))?;
             circles.extend(
                 parked
                     .into_iter()
@@ -220,10 +201,7 @@ impl ProjectorAdminService for AdminService {
         &self,
         request: Request<proto::RetryParkedRequest>,
     ) -> Result<Response<proto::RetryParkedResponse>, Status> {
-        let id = match request.get_ref().circle_id.as_str() {
-            "" => None,
-            id => Some(circle_id("circle_id", id)?),
-        };
+        let id = convert::parked_circle(request.get_ref())?;
         let retried = self.opened()?.orders.retry(id).await;
         let retried = retried.map_err(|error| failure::order(&error))?;
         Ok(Response::new(proto::RetryParkedResponse {
@@ -239,9 +217,8 @@ impl ProjectorAdminService for AdminService {
         request: Request<proto::AuditRequest>,
     ) -> Result<Response<Self::AuditStream>, Status> {
         let opened = self.opened()?;
-        let proto::AuditRequest { repair, circle_ids } = request.into_inner();
-        let circles = circle_ids_of(&circle_ids)?;
-        let mode = match repair {
+        let circles = convert::audited_circles(request.get_ref())?;
+        let mode = match request.get_ref().repair {
             true => RepairMode::Repair,
             false => RepairMode::Compare,
         };
@@ -311,89 +288,4 @@ async fn run_audit(
             return;
         }
     }
-}
-
-fn audited(findings: &Findings, mode: RepairMode, done: bool) -> proto::AuditResponse {
-    let found = findings.divergent.len() as u64 + findings.stray;
-    proto::AuditResponse {
-        difference: Some(difference(&Difference {
-            circles: findings.circles,
-            divergent: findings.divergent.clone(),
-            stray: findings.stray,
-        })),
-        repaired: match mode {
-            RepairMode::Repair => signed(found),
-            RepairMode::Compare => 0,
-        },
-        done,
-    }
-}
-
-fn progress(report: &Report) -> proto::RebuildProgress {
-    let phase = match report.phase {
-        RebuildPhase::Building => proto::RebuildPhase::Building,
-        RebuildPhase::Comparing => proto::RebuildPhase::Comparing,
-        RebuildPhase::Switching => proto::RebuildPhase::Switching,
-        RebuildPhase::Switched => proto::RebuildPhase::Switched,
-        RebuildPhase::Compared => proto::RebuildPhase::Compared,
-    };
-    proto::RebuildProgress {
-        phase: phase.into(),
-        events: signed(report.events),
-        events_total: signed(report.total),
-        events_per_second: report.rate,
-        seconds_left: report.seconds_left(),
-    }
-}
-
-fn difference(found: &Difference) -> proto::Difference {
-    proto::Difference {
-        circles: signed(found.circles),
-        divergent_circles: signed(found.divergent.len() as u64),
-        stray_entries: signed(found.stray),
-        circle_ids: found
-            .divergent
-            .iter()
-            .take(NAMED)
-            .map(ToString::to_string)
-            .collect(),
-    }
-}
-
-fn circle_id(field: &str, text: &str) -> Result<CircleId, Status> {
-    CircleId::parse(text).map_err(|rule| invalid(field, rule.to_string()))
-}
-
-fn circle_ids_of(texts: &[String]) -> Result<Vec<CircleId>, Status> {
-    if texts.len() > MAX_IDS {
-        let rule = format!("up to {MAX_IDS} ids, not {}", texts.len());
-        return Err(invalid("circle_ids", rule));
-    }
-    let mut ids = Vec::with_capacity(texts.len());
-    let mut violations = Vec::new();
-    for (n, text) in texts.iter().enumerate() {
-        match CircleId::parse(text) {
-            Ok(id) => ids.push(id),
-            Err(rule) => {
-                let field = format!("circle_ids[{n}]");
-                violations.push(FieldViolation::new(field, rule.to_string()));
-            }
-        }
-    }
-    match violations.is_empty() {
-        true => Ok(ids),
-        false => Err(DOMAIN.invalid_fields(violations)),
-    }
-}
-
-fn invalid(field: &str, rule: impl Into<String>) -> Status {
-    DOMAIN.invalid_fields(vec![FieldViolation::new(field, rule)])
-}
-
-fn failed(error: StepError) -> Status {
-    failure::step(&error)
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

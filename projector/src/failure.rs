@@ -65,7 +65,7 @@ pub(crate) fn log(error: &StoreError) -> Status {
     }
 }
 
-fn read_model(error: &read_model::Error) -> Status {
+pub(crate) fn read_model(error: &read_model::Error) -> Status {
     if error.is_transient() {
         tracing::warn!(error = %chain(error), "call failed");
         unavailable("READ_MODEL_UNAVAILABLE", "the read model can't be reached")

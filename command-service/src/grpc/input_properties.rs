@@ -2,14 +2,13 @@
 
 use std::fmt::Debug;
 
-use fuzz_support::{bytes, check_violations, texts};
+use fuzz_support::grpc::{check_refused, messages};
+use fuzz_support::{bytes, texts};
 use proptest::option;
 use proptest::prelude::*;
-use prost::Message;
 use shared_domain::Command;
+use tonic::Request;
 use tonic::metadata::AsciiMetadataValue;
-use tonic::{Code, Request};
-use tonic_types::StatusExt as _;
 
 use super::convert::IntoOrder;
 use super::*;
@@ -29,18 +28,6 @@ fn numbers() -> impl Strategy<Value = i32> {
     prop_oneof![0..40_i32, any::<i32>()]
 }
 
-/// A message from fields that almost are what they should be, or from bytes that almost are a message. What is none
-/// comes as the empty one.
-fn requests<M, F>(sample: &M, fields: F) -> impl Strategy<Value = M> + use<M, F>
-where
-    M: Message + Debug + Default + 'static,
-    F: Strategy<Value = M> + 'static,
-{
-    let decoded = bytes([sample.encode_to_vec()])
-        .prop_map(|bytes| M::decode(bytes.as_slice()).unwrap_or_default());
-    prop_oneof![decoded, fields]
-}
-
 /// What is ordered is what was asked for; what is refused names its fields and does not grow with what was sent.
 fn check<M: IntoOrder + Clone + Debug>(
     message: M,
@@ -55,17 +42,7 @@ fn check<M: IntoOrder + Clone + Debug>(
             prop_assert!(given.is_none_or(|id| id == order.event_id));
             prop_assert!(is_asked_for(&order.target, &order.command), "{:?}", message);
         }
-        Err(status) => {
-            prop_assert_eq!(status.code(), Code::InvalidArgument);
-            let violations = status
-                .get_details_bad_request()
-                .map(|it| it.field_violations);
-            let violations = violations.unwrap_or_default();
-            let violations = violations
-                .iter()
-                .map(|it| (it.field.as_str(), it.description.as_str()));
-            check_violations(violations, 6)?;
-        }
+        Err(status) => check_refused(&status, 6)?,
     }
     Ok(())
 }
@@ -89,7 +66,7 @@ fn create_requests() -> impl Strategy<Value = CreateCircleRequest> {
             request_id,
         },
     );
-    requests(&sample, fields)
+    messages([sample], fields)
 }
 
 fn import_requests() -> impl Strategy<Value = ImportCirclesRequest> {
@@ -106,7 +83,7 @@ fn import_requests() -> impl Strategy<Value = ImportCirclesRequest> {
                 request_id,
             }
         });
-    requests(&sample, fields)
+    messages([sample], fields)
 }
 
 fn update_requests() -> impl Strategy<Value = UpdateCircleRequest> {
@@ -134,7 +111,7 @@ fn update_requests() -> impl Strategy<Value = UpdateCircleRequest> {
                 request_id,
             },
         );
-    requests(&sample, fields)
+    messages([sample], fields)
 }
 
 fn delete_requests() -> impl Strategy<Value = DeleteCircleRequest> {
@@ -158,7 +135,7 @@ fn delete_requests() -> impl Strategy<Value = DeleteCircleRequest> {
                 request_id,
             },
         );
-    requests(&sample, fields)
+    messages([sample], fields)
 }
 
 proptest! {

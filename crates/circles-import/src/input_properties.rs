@@ -1,8 +1,11 @@
-//! Any file is read to its end, and no line of it gets lost.
+//! Any file is read to its end, and no line of it gets lost; any arguments are taken or refused.
 
-use fuzz_support::bytes;
+use clap::Parser as _;
+use fuzz_support::{bytes, texts};
+use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::args::Arguments;
 use crate::record::Records;
 use crate::request_id::RequestIds;
 
@@ -35,6 +38,25 @@ proptest! {
         if end > 0 {
             let rest = &file[usize::try_from(end).unwrap()..];
             prop_assert!(rest.iter().all(|byte| matches!(byte, b'\r' | b'\n')));
+        }
+    }
+
+    #[test]
+    fn arguments_survive_any_bytes(
+        address in texts(["127.0.0.1:50051", "[::1]:1", "commands.example.org:443", "host"]),
+        patience in texts(["120", "4294967296"]),
+        others in vec(texts(["circles.csv", "-", "--import-id", "--refused=x", "--help", "--"]), 0..3),
+    ) {
+        let given = ["circles-import", "--address", &address, "--patience", &patience];
+        let given = given.into_iter().chain(others.iter().map(String::as_str));
+        match Arguments::try_parse_from(given) {
+            Ok(arguments) => {
+                let uri = arguments.address.uri();
+                prop_assert_eq!(uri.authority().map(|it| it.as_str()), Some(address.as_str()));
+                prop_assert!(uri.port_u16().is_some() && uri.path() == "/" && uri.query().is_none());
+                prop_assert_eq!(patience.parse(), Ok(arguments.patience));
+            }
+            Err(error) => prop_assert!(error.exit_code() == 0 || !error.to_string().is_empty()),
         }
     }
 }

@@ -74,12 +74,6 @@ struct Job {
 }
 
 fn prepare(arguments: &Arguments) -> Result<Job, Box<dyn Error>> {
-    let address = &arguments.address;
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|_| format!("{address} is not of the form host:port"))?
-        .connect_timeout(Duration::from_secs(5))
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10));
     let (input, size) = open(&arguments.file)?;
     let records = Records::new(input)?;
     let report = match &arguments.refused {
@@ -90,7 +84,7 @@ fn prepare(arguments: &Arguments) -> Result<Job, Box<dyn Error>> {
         None => Report::default(),
     };
     Ok(Job {
-        endpoint,
+        endpoint: arguments.address.clone(),
         import_id: import_id(arguments),
         patience: Duration::from_secs(arguments.patience.into()),
         records,

@@ -6,6 +6,9 @@
 //!
 //! A target is a test whose name ends in `survive_any_bytes`; `make fuzz` runs them all by that, with many cases.
 
+#[cfg(feature = "grpc")]
+pub mod grpc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -225,30 +228,6 @@ pub fn texts<S: AsRef<[u8]>>(samples: impl IntoIterator<Item = S>) -> BoxedStrat
         1 => any::<String>(),
     ]
     .boxed()
-}
-
-/// The field violations of a refusal, each a field and what is wrong with it: there is one at least and so many at `most`, each
-/// names its field, and what it says does not grow with what was sent.
-///
-/// # Errors
-///
-/// [`TestCaseError`] tells which of that is not so.
-pub fn check_violations<'a>(
-    violations: impl IntoIterator<Item = (&'a str, &'a str)>,
-    most: usize,
-) -> Result<(), TestCaseError> {
-    let violations: Vec<_> = violations.into_iter().collect();
-    prop_assert!(
-        (1..=most).contains(&violations.len()),
-        "{} violations",
-        violations.len()
-    );
-    prop_assert!(
-        violations
-            .iter()
-            .all(|(field, description)| !field.is_empty() && description.len() < 200)
-    );
-    Ok(())
 }
 
 #[cfg(test)]

@@ -87,16 +87,16 @@ pub enum TlsError {
     File(#[from] FileError),
     /// The certificate's file holds none, or something else.
     #[error("must name a PEM file with certificates")]
-    Certificate(#[source] pem::Error),
+    Certificate(#[source] PemError),
     /// The key's file holds none, or something else.
     #[error("must name a PEM file with a private key")]
-    Key(#[source] pem::Error),
+    Key(#[source] PemError),
     /// The key is of an unknown kind, or does not belong to the certificate.
     #[error("must be the key of the certificate")]
     Pair(#[source] rustls::Error),
     /// The authorities' file holds none, or something else.
     #[error("must name a PEM file with the certificates of authorities")]
-    Authorities(#[source] pem::Error),
+    Authorities(#[source] PemError),
     /// One of them is malformed.
     #[error("must hold well-formed certificates of authorities")]
     Authority(#[source] rustls::Error),
@@ -126,10 +126,10 @@ fn server_config(contents: &Contents) -> Result<ServerConfig, TlsError> {
     let (certificate, key, client_ca) = match contents.as_slice() {
         [certificate, key] => (certificate, key, None),
         [certificate, key, client_ca, ..] => (certificate, key, Some(client_ca)),
-        _ => return Err(TlsError::Certificate(pem::Error::NoItemsFound)),
+        _ => return Err(TlsError::Certificate(PemError::NoneFound)),
     };
     let chain = certificates(certificate).map_err(TlsError::Certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| TlsError::Key(error.into()))?;
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Pair)?;
@@ -154,12 +154,39 @@ fn server_config(contents: &Contents) -> Result<ServerConfig, TlsError> {
 }
 
 /// All certificates of a PEM file, of which there is one at least.
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?;
     if found.is_empty() {
-        return Err(pem::Error::NoItemsFound);
+        return Err(PemError::NoneFound);
     }
     Ok(found)
+}
+
+/// What is wrong with a PEM file. It says nothing of what stands there: of a key that lost its line breaks that would be
+/// the key.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PemError {
+    /// What is looked for is not there.
+    #[error("it holds none")]
+    NoneFound,
+    /// A line with `BEGIN` or `END` is incomplete or missing.
+    #[error("the lines with BEGIN and END are not as they should be")]
+    Boundary,
+    /// What is between them can't be read.
+    #[error("what is between BEGIN and END is not Base64")]
+    Content,
+}
+
+impl From<pem::Error> for PemError {
+    fn from(error: pem::Error) -> Self {
+        match error {
+            pem::Error::MissingSectionEnd { .. } | pem::Error::IllegalSectionStart { .. } => {
+                Self::Boundary
+            }
+            pem::Error::NoItemsFound => Self::NoneFound,
+            _ => Self::Content,
+        }
+    }
 }
 
 /// TLS as it is configured at the moment.
@@ -190,3 +217,7 @@ impl Tls {
         TlsAcceptor::from(Arc::clone(&self.current.borrow()))
     }
 }
+
+#[cfg(test)]
+#[path = "tls_properties.rs"]
+mod properties;

@@ -5,7 +5,8 @@ use std::fmt::Debug;
 
 use circles_proto::circles::v1::get_circle_as_of_request::Moment as Given;
 use circles_proto::circles::v1::{CircleFilter, CircleOrder};
-use fuzz_support::{bytes, check_violations, texts};
+use fuzz_support::grpc::{check_refused, messages};
+use fuzz_support::{bytes, texts};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -14,8 +15,7 @@ use prost::Message;
 use prost_types::Timestamp;
 use read_model::{ListQuery, Order, Position};
 use shared_domain::{CircleId, Version};
-use tonic::{Code, Request, Status};
-use tonic_types::StatusExt as _;
+use tonic::Request;
 
 use super::*;
 
@@ -96,30 +96,11 @@ fn page_tokens() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A message from fields that almost are what they should be, or from bytes that almost are a message. What is none
-/// comes as the empty one.
 fn requests<M: Message + Debug + Default + Clone + 'static>(
     samples: Vec<M>,
     fields: impl Strategy<Value = M> + 'static,
 ) -> impl Strategy<Value = Request<M>> {
-    let encoded: Vec<Vec<u8>> = samples.iter().map(Message::encode_to_vec).collect();
-    let decoded = bytes(encoded).prop_map(|bytes| M::decode(bytes.as_slice()).unwrap_or_default());
-    prop_oneof![decoded, fields].prop_map(Request::new)
-}
-
-/// The status names the fields that are wrong, and does not grow with what was sent.
-fn check_refused(status: &Status) -> Result<(), TestCaseError> {
-    prop_assert_eq!(status.code(), Code::InvalidArgument);
-    let violations = status
-        .get_details_bad_request()
-        .map(|it| it.field_violations);
-    let violations = violations.unwrap_or_default();
-    let violations = violations
-        .iter()
-        .map(|it| (it.field.as_str(), it.description.as_str()));
-    check_violations(violations, 20)?;
-    prop_assert!(status.message().len() < 4_096);
-    Ok(())
+    messages(samples, fields).prop_map(Request::new)
 }
 
 fn get_requests() -> impl Strategy<Value = Request<GetCircleRequest>> {
@@ -255,7 +236,7 @@ proptest! {
     fn get_requests_survive_any_bytes(request in get_requests()) {
         match convert::get(&request) {
             Ok((id, _)) => prop_assert_eq!(id.to_string(), request.into_inner().circle_id),
-            Err(status) => check_refused(&status)?,
+            Err(status) => check_refused(&status, 20)?,
         }
     }
 
@@ -270,7 +251,7 @@ proptest! {
                 let asked: BTreeSet<String> = asked.into_iter().collect();
                 prop_assert_eq!(found, asked);
             }
-            Err(status) => check_refused(&status)?,
+            Err(status) => check_refused(&status, 20)?,
         }
     }
 
@@ -283,7 +264,7 @@ proptest! {
                 let bounds = query.min_capacity.zip(query.max_capacity);
                 prop_assert!(bounds.is_none_or(|(least, most)| least <= most));
             }
-            Err(status) => check_refused(&status)?,
+            Err(status) => check_refused(&status, 20)?,
         }
     }
 
@@ -295,7 +276,7 @@ proptest! {
                 prop_assert_eq!(id.to_string(), request.get_ref().circle_id.clone());
                 prop_assert_eq!(query.after.is_none(), request.get_ref().page_token.is_empty());
             }
-            Err(status) => check_refused(&status)?,
+            Err(status) => check_refused(&status, 20)?,
         }
     }
 
@@ -303,7 +284,7 @@ proptest! {
     fn as_of_requests_survive_any_bytes(request in as_of_requests()) {
         match convert::as_of(&request) {
             Ok((id, ..)) => prop_assert_eq!(id.to_string(), request.into_inner().circle_id),
-            Err(status) => check_refused(&status)?,
+            Err(status) => check_refused(&status, 20)?,
         }
     }
 
@@ -314,7 +295,7 @@ proptest! {
                 prop_assert_eq!(from.is_some(), request.get_ref().from_sequence.is_some());
                 prop_assert_eq!(ids.is_empty(), request.get_ref().circle_ids.is_empty());
             }
-            Err(status) => check_refused(&status)?,
+            Err(status) => check_refused(&status, 20)?,
         }
     }
 

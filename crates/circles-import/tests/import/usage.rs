@@ -19,6 +19,7 @@ fn wrong_arguments_and_files() {
         (&["--colour", &good], "--colour"),
         (&["--patience", "soon", &good], "--patience"),
         (&["--address", "not an address", &good], "host:port"),
+        (&["--address", "localhost", &good], "host:port"),
         (&[&missing], "missing.csv"),
         (&[&other], "column name"),
         (&["--refused", &nowhere, &good], "No such file"),
