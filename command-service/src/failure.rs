@@ -46,15 +46,15 @@ pub(crate) fn status(rejected: &Rejected) -> Status {
             )
             .build(),
         Rejected::Submit(SubmitError::Closed) => draining(),
-        Rejected::Submit(SubmitError::Unknown) => unavailable(
+        Rejected::Submit(SubmitError::Unreachable) => unavailable(
             "LOG_UNAVAILABLE",
-            "the event log can't be reached; whether the command was done is unknown: \
-             send it again with the same request_id",
+            "the event log can't be reached; nothing was done",
         ),
-        Rejected::Submit(SubmitError::Unreachable) => unreachable_log(),
+        Rejected::Submit(SubmitError::Unknown) => unknown(),
+        // The log has an event under the id: of this command or of another one, which can't be told now.
         Rejected::Load(error @ StoreError::Unavailable(_)) => {
             tracing::warn!(error = %chain(error), "circle not loaded");
-            unreachable_log()
+            unknown()
         }
         // The writer has logged the cause.
         Rejected::Submit(SubmitError::Failed) => DOMAIN.internal(),
@@ -70,15 +70,21 @@ pub(crate) fn starting() -> Status {
     unavailable("STARTING", "the service is starting")
 }
 
+/// The status that ends an import when its token is no longer good.
+pub(crate) fn token_expired() -> Status {
+    service_kit::auth::Refusal::Expired.status(DOMAIN)
+}
+
 /// The status for what is not begun any more.
 pub(crate) fn draining() -> Status {
     unavailable("DRAINING", "the service is draining")
 }
 
-fn unreachable_log() -> Status {
+fn unknown() -> Status {
     unavailable(
         "LOG_UNAVAILABLE",
-        "the event log can't be reached; nothing was done",
+        "the event log can't be reached; whether the command was done is unknown: \
+         send it again with the same request_id",
     )
 }
 

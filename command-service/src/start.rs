@@ -45,7 +45,7 @@ pub enum RunError {
 }
 
 /// Serves on `listeners` until `shutdown`, then drains: running calls end, and everything that
-/// was queued is in the log. That takes the drain timeout and the writer's patience at most.
+/// was queued is in the log, unless MySQL does not answer. That takes the drain timeout and the writer's patience at most.
 ///
 /// The health service answers at once; it turns to SERVING when the database is there.
 ///
@@ -86,13 +86,15 @@ pub async fn run(
         .run_while_opening(listeners, shutdown, opening)
         .await?;
     // The server has dropped the service, and with it the writer: what is queued comes to its end.
-    // Unless a call outlived the drain, which still holds the writer and may never let go.
+    // Unless MySQL does not answer, or a call outlived the drain, which still holds the writer.
     if let Some(task) = task
         && timeout(config.writer.patience, task.finished())
             .await
             .is_err()
     {
-        tracing::warn!("calls outlived the drain; the writer is left behind");
+        tracing::warn!(
+            "the writer has not come to its end in time; what was queued may not be done"
+        );
     }
     Ok(())
 }

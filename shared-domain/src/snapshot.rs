@@ -90,6 +90,6 @@ pub enum SnapshotError {
     #[error("the snapshot has schema {0}, this is schema {SCHEMA}")]
     OtherSchema(u32),
     /// It is no snapshot of a circle.
-    #[error("the snapshot is malformed")]
+    #[error("the snapshot is malformed: {0}")]
     Malformed(#[from] serde_json::Error),
 }

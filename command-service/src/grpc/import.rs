@@ -1,5 +1,6 @@
 //! `ImportCircles`: many creations on one stream, answered in the order of the requests.
 
+use std::future::pending;
 use std::pin::Pin;
 
 use circles_proto::circles::v1::import_circles_response::Result as Answer;
@@ -8,6 +9,7 @@ use circles_proto::circles::v1::{
     ImportedCircle,
 };
 use futures_util::{Stream, StreamExt as _, stream};
+use service_kit::auth::Identity;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, Streaming};
 use tonic_types::StatusExt as _;
@@ -34,7 +36,7 @@ pub(crate) fn answers(
     request: Request<Streaming<ImportCirclesRequest>>,
 ) -> Answers {
     let caller = Caller::of(&request);
-    let answers = until_drained(&service, request.into_inner())
+    let answers = until_ended(&service, request)
         .map(move |item| {
             let (service, caller) = (service.clone(), caller.clone());
             // A client that is gone takes with it what is not in the queue yet.
@@ -53,22 +55,35 @@ pub(crate) fn answers(
     Box::pin(answers)
 }
 
-/// The requests, until the client has sent the last one, the transport fails, or the service
-/// drains; the latter two are told by an error at the end.
-fn until_drained(
+/// The requests, until the client has sent the last one, the transport fails, the client's token
+/// expires, or the service drains; the latter three are told by an error at the end.
+fn until_ended(
     service: &CommandService,
-    requests: Streaming<ImportCirclesRequest>,
+    request: Request<Streaming<ImportCirclesRequest>>,
 ) -> impl Stream<Item = Result<ImportCirclesRequest, Status>> + Send + use<> {
     let readiness = service.readiness.clone();
-    let draining = Box::pin(async move { readiness.draining().await });
-    stream::unfold(Some((requests, draining)), async |state| {
-        let (mut requests, mut draining) = state?;
+    let identity = Identity::of(request.extensions()).cloned();
+    let ended = Box::pin(async move {
+        let expired = async {
+            match identity {
+                Some(identity) => identity.expired().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = readiness.draining() => failure::draining(),
+            () = expired => failure::token_expired(),
+        }
+    });
+    stream::unfold(Some((request.into_inner(), ended)), async |state| {
+        let (mut requests, mut ended) = state?;
         let request = tokio::select! {
             biased;
-            () = &mut draining => Err(failure::draining()),
+            status = &mut ended => Err(status),
             request = requests.message() => request.transpose()?,
         };
-        let goes_on = request.is_ok().then_some((requests, draining));
+        let goes_on = request.is_ok().then_some((requests, ended));
         Some((request, goes_on))
     })
 }

@@ -23,6 +23,12 @@ pub(crate) struct Appender {
     /// Where our last append left the head.
     head: Option<Sequence>,
     reign: Reign,
+    /// The last event that we appended. Nothing in the cache is newer.
+    last: Option<(Sequence, EventId)>,
+    /// Whether the server may be another one than that of the last append.
+    is_renewed: bool,
+    /// Whether a commit was begun of which we do not know what became.
+    in_doubt: bool,
 }
 
 impl Appender {
@@ -31,7 +37,20 @@ impl Appender {
             cache,
             head: None,
             reign: Reign::default(),
+            last: None,
+            is_renewed: false,
+            in_doubt: false,
         }
+    }
+
+    /// The next append has another connection than the last one.
+    pub(crate) fn renew(&mut self) {
+        self.is_renewed = true;
+    }
+
+    /// Whether an append since the last question failed in such a way that its events may be in the log.
+    pub(crate) fn take_doubt(&mut self) -> bool {
+        std::mem::take(&mut self.in_doubt)
     }
 
     /// Where the log ended after the last append, if that ended well.
@@ -62,6 +81,14 @@ impl Appender {
         let ours = self.head.take();
         let mut transaction = connection.begin().await?;
         let before = reserve(&mut transaction, batch.len()).await?;
+        if self.is_renewed {
+            if !self.is_same_log(&mut transaction).await? {
+                transaction.rollback().await?;
+                return Ok(batch.iter().map(|_| Verdict::Stale).collect());
+            }
+            self.is_renewed = false;
+            self.reign.end();
+        }
         if ours != Some(before) {
             self.reign.end();
         }
@@ -76,13 +103,40 @@ impl Appender {
                 correct_head(&mut transaction, after).await?;
             }
             insert(&mut transaction, &plan.rows).await?;
+            self.in_doubt = true;
             transaction.commit().await?;
+            self.in_doubt = false;
         }
-        for (id, circle) in plan.circles {
-            self.cache.put(id, circle, self.reign);
+        if let Some(row) = plan.rows.last() {
+            self.last = Some((after, row.id));
+        }
+        if self.last.is_some_and(|(sequence, _)| sequence == after) {
+            for (id, circle) in plan.circles {
+                self.cache.put(id, circle, self.reign);
+            }
         }
         self.head = Some(after);
         Ok(plan.verdicts)
+    }
+
+    /// Whether the log still ends in what we know of it, or goes on behind that. A server that took over without the
+    /// last events has another one at the place of our last, or none; what is remembered is forgotten then.
+    async fn is_same_log(&mut self, connection: &mut MySqlConnection) -> Result<bool, StoreError> {
+        let Some((sequence, id)) = self.last else {
+            return Ok(true);
+        };
+        let found: Option<String> =
+            sqlx::query_scalar("SELECT id FROM circle_events WHERE sequence = ?")
+                .bind(sequence.get())
+                .fetch_optional(connection)
+                .await?;
+        if found.as_deref() == Some(id.to_string().as_str()) {
+            return Ok(true);
+        }
+        tracing::error!(%sequence, event_id = %id, "the log has lost an event that it had; forgetting all circles");
+        self.cache.clear();
+        self.last = None;
+        Ok(false)
     }
 
     /// Asks the log about the batch, in one statement: under the head row the answer is exact.

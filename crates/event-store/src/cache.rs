@@ -72,6 +72,11 @@ impl CircleCache {
     pub(crate) fn put(&self, id: CircleId, circle: StoredCircle, reign: Reign) {
         self.circles.insert(id, Cached { circle, reign });
     }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.circles.clear();
+    }
 }
 
 #[cfg(test)]

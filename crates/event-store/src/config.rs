@@ -9,7 +9,7 @@ pub struct Config {
     /// `mysql://user:password@host:port/database`, with the options of
     /// [`sqlx::mysql::MySqlConnectOptions`]. A secret, as it holds the password.
     pub url: String,
-    /// How many connections this process may hold.
+    /// How many connections are shared. Each [`Writer`](crate::Writer) holds one more.
     pub max_connections: u32,
     /// How long a call waits for a connection before the database counts as unreachable.
     pub acquire_timeout: Duration,

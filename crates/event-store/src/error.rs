@@ -9,7 +9,7 @@ pub enum StoreError {
     /// The database can't be reached, or refuses for a reason that passes by itself: a
     /// deadlock, a lock wait, a shutdown, a failover. Trying again is right. Where a commit was
     /// under way its outcome is unknown.
-    #[error("the event log can't be reached at present")]
+    #[error("the event log can't be reached at present: {0}")]
     Unavailable(#[source] sqlx::Error),
 
     /// The log holds something that no program of ours writes.
@@ -17,7 +17,7 @@ pub enum StoreError {
     Damaged(#[from] Damage),
 
     /// The database refused a statement, which trying again will not change.
-    #[error("the event log refused a statement")]
+    #[error("the event log refused a statement: {0}")]
     Refused(#[source] sqlx::Error),
 }
 
@@ -118,7 +118,8 @@ pub(crate) fn number(error: &sqlx::Error) -> Option<u16> {
 fn passes(number: u16) -> bool {
     matches!(
         number,
-        1040 // too many connections
+        1040 | 1203 | 1226 // too many connections, of all or of one user
+        | 1047 // a node of a Galera cluster is not ready
         | 1053 // server shutdown in progress
         | 1152 // aborted connection
         | 1158
@@ -130,8 +131,37 @@ fn passes(number: u16) -> bool {
         | 1792 // read-only transaction
         | 1836 // read-only mode
         | 1927 // connection killed (MariaDB)
+        | 2003 // a router reaches no server behind it
         | 3024 // execution time exceeded
+        | 3032 // offline mode
         | 3100 | 3101 // group replication: rolled back, to be tried again
         | 4031 // disconnected by the server for inactivity
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_that_pass_by_themselves_are_told_from_refusals() {
+        for number in [1040, 1047, 1053, 1159, 1205, 1213, 1226, 1290, 2003, 3032] {
+            assert!(passes(number), "{number}");
+        }
+        // A wrong password, a missing right, table or column, a key that is there already, a wrong statement.
+        for number in [1044, 1045, 1142, 1146, 1054, 1062, 1064] {
+            assert!(!passes(number), "{number}");
+        }
+    }
+
+    #[test]
+    fn an_error_tells_its_cause() {
+        let error = StoreError::from(sqlx::Error::RowNotFound);
+        assert!(!error.is_transient());
+        assert!(
+            error
+                .to_string()
+                .ends_with(&sqlx::Error::RowNotFound.to_string())
+        );
+    }
 }

@@ -90,9 +90,14 @@ pub(crate) enum Unusable {
     OtherVersion,
 }
 
+/// One of an event that the log does not have, as after a failover that lost it, is as good as none.
 const SNAPSHOT: &str = "\
-    SELECT version, sequence, schema_version, CAST(state AS CHAR) AS state \
-    FROM circle_snapshots WHERE circle_id = ?";
+    SELECT snapshot.version, snapshot.sequence, snapshot.schema_version, CAST(snapshot.state AS CHAR) AS state \
+    FROM circle_snapshots AS snapshot \
+    JOIN circle_events AS event \
+        ON event.circle_id = snapshot.circle_id AND event.version = snapshot.version \
+        AND event.sequence = snapshot.sequence \
+    WHERE snapshot.circle_id = ?";
 
 const EVENTS_AFTER: &str = "\
     SELECT sequence, version, event_type, CAST(payload AS CHAR) AS payload \

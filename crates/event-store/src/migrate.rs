@@ -7,16 +7,22 @@ use sqlx::mysql::{MySqlConnection, MySqlPool};
 use sqlx::{Connection as _, MySql};
 
 use crate::error::{StoreError, number};
+use crate::store::{PATIENCE, in_time, within};
 
 fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("../../migrations");
     // Its own lock waits with GET_LOCK(.., -1), which MariaDB refuses: we take one ourselves.
     migrator.set_locking(false);
+    // Going back to an older release leaves the tables of the newer one, which are good for both.
+    migrator.set_ignore_missing(true);
     migrator
 }
 
 /// How long a second migration waits for the first.
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long the migrations may take before the connection counts as lost. Changing the table of a large log takes long.
+const RUN_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why the tables could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +35,7 @@ pub enum MigrateError {
     #[error("another migration holds the lock")]
     Locked,
 
-    /// A migration failed, or the database has one that this program does not know.
+    /// A migration failed.
     #[error("migration failed")]
     Migration(#[from] sqlx::migrate::MigrateError),
 }
@@ -44,19 +50,19 @@ pub enum MigrateError {
 /// [`MigrateError`], with the database as the last complete migration left it; MySQL can't
 /// roll back a change of tables.
 pub async fn migrate(url: &str) -> Result<(), MigrateError> {
-    let mut connection = match MySqlConnection::connect(url).await {
+    let mut connection = match in_time(MySqlConnection::connect(url)).await? {
         Err(error) if number(&error) == Some(UNKNOWN_DATABASE) => {
-            create_database(url).await?;
-            MySqlConnection::connect(url).await
+            in_time(create_database(url)).await??;
+            in_time(MySqlConnection::connect(url)).await?
         }
         other => other,
     }
     .map_err(StoreError::from)?;
-    lock(&mut connection).await?;
-    let result = run(&mut connection).await;
+    within(LOCK_PATIENCE + PATIENCE, lock(&mut connection)).await??;
+    let result = within(RUN_PATIENCE, run(&mut connection)).await?;
     // The lock goes with the connection, whatever became of the migrations. With TLS, whoever says good-bye second finds
     // the other one gone, which is no failure of theirs.
-    let _ = connection.close().await;
+    let _ = in_time(connection.close()).await;
     result
 }
 

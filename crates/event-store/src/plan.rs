@@ -136,7 +136,7 @@ impl Planner<'_> {
 #[derive(Debug, Serialize)]
 pub(crate) struct NewRow {
     sequence: u64,
-    id: EventId,
+    pub(crate) id: EventId,
     circle_id: CircleId,
     version: i32,
     event_type: &'static str,

@@ -54,7 +54,7 @@ pub(crate) async fn run(store: EventStore, mut due: mpsc::Receiver<Due>) {
         }
         if let Err(error) = store.save_snapshots(&waiting).await {
             tracing::warn!(
-                error = &error as &dyn std::error::Error,
+                %error,
                 "snapshots not written; circles load more slowly without them"
             );
         }

@@ -172,7 +172,7 @@ impl Drop for Lent {
 }
 
 /// How long the server may take to answer before the connection counts as lost.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The same where an answer takes long by itself, and nobody waits for it.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
@@ -183,7 +183,10 @@ pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Store
     within(PATIENCE, work).await
 }
 
-async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, StoreError> {
+pub(crate) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, StoreError> {
     tokio::time::timeout(limit, work)
         .await
         .map_err(|elapsed| StoreError::Unavailable(sqlx::Error::Io(elapsed.into())))

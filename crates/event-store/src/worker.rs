@@ -1,6 +1,10 @@
-//! The task behind the writers.
+//! What works behind the writers.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use shared_domain::CircleId;
@@ -90,12 +94,18 @@ impl Worker {
             if batch.is_empty() {
                 continue;
             }
-            let verdicts = self.append(&batch).await;
+            let verdicts = match unless_it_panics(self.append(&batch)).await {
+                Some(verdicts) => verdicts,
+                None => {
+                    tracing::error!(commands = batch.len(), "append panicked");
+                    vec![Err(SubmitError::Unknown); batch.len()]
+                }
+            };
             for ((attempt, answer), verdict) in batch.iter().zip(answers).zip(verdicts) {
                 if let Ok(Verdict::Settled(Outcome::Appended(stored))) = &verdict {
                     self.request_snapshot(attempt.submission.circle_id, stored);
                 }
-                // The client may have gone; its command is done all the same.
+                // The client may have gone; an event that is appended stays all the same.
                 let _ = answer.send(verdict);
             }
         }
@@ -107,12 +117,13 @@ impl Worker {
     /// Appends a batch. When the database refuses it as a whole, each submission is tried by
     /// itself, so that one that can't be stored fails alone.
     async fn append(&mut self, batch: &[Attempt]) -> Vec<Result<Verdict, SubmitError>> {
-        match self.append_patiently(batch, true).await {
+        let give_up = Instant::now() + self.options.patience;
+        match self.append_patiently(batch, true, give_up).await {
             Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
             Err(SubmitError::Failed) if batch.len() > 1 => {
                 let mut answers = Vec::with_capacity(batch.len());
                 for attempt in batch.chunks(1) {
-                    let verdict = self.append_patiently(attempt, false).await;
+                    let verdict = self.append_patiently(attempt, false, give_up).await;
                     answers.push(verdict.and_then(|mut one| one.pop().ok_or(SubmitError::Failed)));
                 }
                 answers
@@ -121,19 +132,21 @@ impl Worker {
         }
     }
 
-    /// Appends a batch, and tries again while the database can't be reached. That is safe after
-    /// a commit with unknown outcome, since the events are found by their ids.
+    /// Appends a batch, and tries again until `give_up` while the database can't be reached. That is
+    /// safe after a commit with unknown outcome, since the events are found by their ids.
     async fn append_patiently(
         &mut self,
         batch: &[Attempt],
         mut first: bool,
+        give_up: Instant,
     ) -> Result<Vec<Verdict>, SubmitError> {
-        let give_up = Instant::now() + self.options.patience;
         let mut delay = FIRST_DELAY;
         // Whether a commit may have happened of which we do not know.
         let mut uncertain = false;
         loop {
-            match self.append_once(batch, first).await {
+            let appended = self.append_once(batch, first).await;
+            uncertain |= self.appender.take_doubt();
+            match appended {
                 Ok(verdicts) => return Ok(verdicts),
                 // Perhaps an id was not as fresh as was said: once more, with every check.
                 Err(StoreError::Refused(_)) if first => {
@@ -150,11 +163,15 @@ impl Worker {
                 }
                 Err(error) if Instant::now() + delay >= give_up => {
                     report(&error, batch.len(), "append given up");
-                    return Err(SubmitError::Unknown);
+                    return Err(if uncertain {
+                        SubmitError::Unknown
+                    } else {
+                        SubmitError::Unreachable
+                    });
                 }
                 Err(error) => report(&error, batch.len(), "append tried again"),
             }
-            (first, uncertain) = (false, true);
+            first = false;
             tokio::time::sleep(delay).await;
             delay = (delay * 2).min(LONGEST_DELAY);
         }
@@ -171,7 +188,9 @@ impl Worker {
                 if let Some((old, _)) = unused {
                     close(old).await;
                 }
-                self.store.connection().await?
+                let connection = self.store.connection().await?;
+                self.appender.renew();
+                connection
             }
         };
         let begun = Instant::now();
@@ -215,5 +234,20 @@ async fn close(connection: MySqlConnection) {
 
 /// Logs what went wrong, once, where it is handled.
 pub(crate) fn report(error: &StoreError, commands: usize, what: &str) {
-    tracing::warn!(error = error as &dyn std::error::Error, commands, "{what}");
+    if error.is_transient() {
+        tracing::warn!(%error, commands, "{what}");
+    } else {
+        tracing::error!(%error, commands, "{what}");
+    }
+}
+
+/// What comes of some work; nothing where it panics, so that whoever does it can go on. It must not leave anything half
+/// changed.
+async fn unless_it_panics<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
 }

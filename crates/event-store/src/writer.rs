@@ -59,11 +59,12 @@ pub enum SubmitError {
     /// Others changed the circle every time between our look and our append. Nothing was done.
     #[error("the circle changes too fast")]
     Contended,
-    /// The circle could not be loaded, as the database can't be reached. Nothing was done.
+    /// The database could not be reached, to load the circle or, for longer than the writer's patience, to append. Nothing
+    /// was done.
     #[error("the event log can't be reached at present")]
     Unreachable,
-    /// The database could not be reached for longer than the writer's patience. Whether the event
-    /// was appended is unknown; submitting again under the same event id finds out.
+    /// The database could not be reached for longer than the writer's patience, and not even for the
+    /// answer to a commit. Whether the event was appended is unknown; submitting again under the same event id finds out.
     #[error("the event log can't be reached at present, and the outcome is unknown")]
     Unknown,
     /// The database refused a statement, or the log is damaged; the writer has logged why.
@@ -204,8 +205,9 @@ impl Writer {
         }
     }
 
-    /// Submits a command and waits for what becomes of it. Once queued it runs to its end, even
-    /// when the caller goes away, unless its deadline passes before it is begun.
+    /// Submits a command and waits for what becomes of it. Once queued it is tried, even when the
+    /// caller goes away, unless its deadline passes before it is begun. Only where the circle has changed meanwhile does
+    /// it need the caller, to be tried again.
     ///
     /// A circle that is in memory is not read beforehand: the log only confirms its version.
     ///
@@ -284,7 +286,7 @@ impl Writer {
                 sent.map_err(|_| SubmitError::Closed)?;
             }
         }
-        // The task drops an answer only when it dies itself.
+        // The worker drops an answer only when it dies itself.
         answered.await.unwrap_or(Err(SubmitError::Unknown))
     }
 

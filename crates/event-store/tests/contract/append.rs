@@ -1,7 +1,5 @@
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use event_store::{Fresh, Outcome, SubmitError, Writer, WriterOptions};
@@ -11,7 +9,7 @@ use test_support::on_every_engine;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Log, appended, create, hold_head, new_circle, set_capacity, submission, submit,
+    Log, appended, create, hold_head, new_circle, poll_once, set_capacity, submission, submit,
 };
 
 on_every_engine!(
@@ -298,12 +296,6 @@ async fn an_id_that_is_not_as_fresh_as_was_said_is_found_out(engine: Engine) {
     let refused = replica.submit(other).await.unwrap();
     assert_eq!(refused, Outcome::Refused(Refusal::AlreadyExists));
     assert_eq!(log.sequences().await, [1]);
-}
-
-/// Polls a future once, which queues a submission. Whether it is ready.
-async fn poll_once<F: Future + Unpin>(future: &mut F) -> bool {
-    let mut future = Pin::new(future);
-    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
 }
 
 /// One that only looked before it has the head row could lose against a faster one for ever.

@@ -47,8 +47,8 @@ async fn snapshots_are_taken_and_used(engine: Engine) {
         .unwrap();
     assert_eq!(version, 10);
 
-    // With the events that the snapshot stands for gone, only the snapshot can give the state.
-    sqlx::query("DELETE FROM circle_events WHERE version <= 10")
+    // With the events before it gone, only the snapshot can give the state.
+    sqlx::query("DELETE FROM circle_events WHERE version < 10")
         .execute(&mut connection)
         .await
         .unwrap();

@@ -13,3 +13,4 @@ mod load;
 mod log;
 mod setup;
 mod support;
+mod trouble;

@@ -7,6 +7,7 @@ on_every_engine!(
     a_missing_database_is_created,
     a_migration_that_was_cut_off_is_begun_anew,
     what_was_used_is_never_removed,
+    tables_of_a_newer_release_are_good_enough,
     tables_are_required,
     a_durable_server_is_recognised,
     a_server_that_is_not_there_is_unavailable,
@@ -77,6 +78,19 @@ async fn a_migration_that_was_cut_off_is_begun_anew(engine: Engine) {
         store.require_migrated().await.unwrap();
         assert_eq!(store.head().await.unwrap().get(), 0);
     }
+}
+
+async fn tables_of_a_newer_release_are_good_enough(engine: Engine) {
+    let database = Database::create(engine).await;
+    migrate(&database.url()).await.unwrap();
+    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+        VALUES (99, 'later', TRUE, '', 0)";
+    let mut connection = database.connection().await;
+    sqlx::raw_sql(later).execute(&mut connection).await.unwrap();
+    // As a release does that is gone back to.
+    migrate(&database.url()).await.unwrap();
+    let store = EventStore::connect(&Config::new(database.url())).await;
+    store.unwrap().require_migrated().await.unwrap();
 }
 
 async fn what_was_used_is_never_removed(engine: Engine) {

@@ -1,6 +1,8 @@
 //! What the tests say over and over.
 
+use std::pin::Pin;
 use std::sync::LazyLock;
+use std::task::Poll;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use event_store::{
@@ -130,4 +132,10 @@ pub(crate) fn appended(outcome: Result<Outcome, SubmitError>) -> StoredCircle {
         Ok(Outcome::Appended(stored)) => stored,
         other => panic!("not appended: {other:?}"),
     }
+}
+
+/// Polls a future once, which queues a submission. Whether it is ready.
+pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> bool {
+    let mut future = Pin::new(future);
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
 }
