@@ -1,10 +1,10 @@
 //! The command line.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::Parser;
-use tonic::transport::Endpoint;
+use clap::{Args, Parser};
+
+use crate::service;
 
 /// Creates a circle for every line of a CSV file.
 ///
@@ -20,8 +20,11 @@ pub(crate) struct Arguments {
     pub(crate) file: PathBuf,
 
     /// Address of the command service.
-    #[arg(long, value_name = "HOST:PORT", value_parser = endpoint, default_value = "127.0.0.1:50051")]
-    pub(crate) address: Endpoint,
+    #[arg(long, value_name = "HOST:PORT", value_parser = service::address, default_value = "127.0.0.1:50051")]
+    pub(crate) address: String,
+
+    #[command(flatten)]
+    pub(crate) security: Security,
 
     /// What makes this import the same when it is run again: a line is created once for each import id. Without it the
     /// name of the file without its folders, and for standard input a new id, which is shown.
@@ -34,8 +37,29 @@ pub(crate) struct Arguments {
     pub(crate) refused: Option<PathBuf>,
 
     /// For how long to try again, in seconds, while the service can't be reached or does nothing.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) patience: u32,
+}
+
+/// What the service is asked for, and asks for.
+#[derive(Debug, Args)]
+pub(crate) struct Security {
+    /// Speak TLS, and trust the authorities whose certificates are in this file, as PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// The certificate for a service that asks for one, as PEM.
+    #[arg(long, value_name = "FILE", requires_all = ["ca", "key"])]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// The private key of the certificate, as PEM.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// A file with the bearer token for a service that asks for one. It is read again for every connection, so it may be
+    /// replaced while the import runs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 const EXIT_STATUS: &str = "\
@@ -44,18 +68,3 @@ Exit status:
   1   all others are created, some are refused
   2   it could not be finished; run it again to go on
   64  wrong arguments, or a file that can't be read as described; nothing was done";
-
-/// Where to connect to; the text is an authority with a port and nothing besides.
-fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
-    const RULE: &str = "an address has the form host:port";
-    let endpoint = Endpoint::from_shared(format!("http://{text}")).map_err(|_| RULE)?;
-    let authority = endpoint.uri().authority();
-    let is_all = authority.is_some_and(|it| it == text && it.port_u16().is_some());
-    if !is_all || text.contains('@') {
-        return Err(RULE);
-    }
-    Ok(endpoint
-        .connect_timeout(Duration::from_secs(5))
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10)))
-}

@@ -11,13 +11,13 @@ use circles_proto::circles::v1::{ImportCirclesRequest, ImportCirclesResponse};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::report::Report;
 use crate::request_id::RequestIds;
+use crate::service::{Service, SetupError};
 
 /// How many records are read and have no answer yet: more than the service works on at the same
 /// time, as there are some on their way.
@@ -35,6 +35,8 @@ pub(crate) enum ImportError {
     Read(#[source] io::Error),
     #[error("the program can't be set up")]
     Runtime(#[source] io::Error),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
     #[error("the refused lines can't be written")]
     Report(#[from] csv::Error),
     #[error("the service does not take this: {0}")]
@@ -58,7 +60,7 @@ impl<E: Into<ImportError>> From<E> for Interruption {
 
 /// An import under way.
 pub(crate) struct Import<'a> {
-    pub(crate) endpoint: Endpoint,
+    pub(crate) service: Service,
     pub(crate) ids: RequestIds,
     pub(crate) patience: Duration,
     /// Closed at the end of the file.
@@ -118,7 +120,7 @@ struct Running<'a> {
 impl Running<'_> {
     /// One stream, to the end of the file or until it breaks.
     async fn stream(&mut self) -> Result<(), Interruption> {
-        let channel = self.import.endpoint.connect().await;
+        let channel = self.import.service.endpoint.connect().await;
         let channel = channel.map_err(|error| Interruption::Passing(chain(&error)))?;
         let mut client = CircleCommandServiceClient::new(channel);
         // Never full: what is in there is unanswered.
@@ -127,9 +129,12 @@ impl Running<'_> {
             self.send(&send, record);
         }
         let mut send = Some(send);
-        let begun = client.import_circles(ReceiverStream::new(requests));
+        let request = self.import.service.request(ReceiverStream::new(requests));
+        let begun = client.import_circles(request.map_err(ImportError::from)?);
         let begun = timeout(self.import.patience, begun).await;
         let begun = begun.map_err(|_| Interruption::Passing(SILENT.to_owned()))?;
+        let has_token = self.import.service.token.is_some();
+        let interruption = |status| interruption(status, has_token);
         let mut answers = begun.map_err(interruption)?.into_inner();
         if self.unanswered.is_empty() {
             self.delay = FIRST_DELAY;
@@ -234,14 +239,18 @@ fn is_passing(code: Code) -> bool {
 }
 
 /// Why a stream broke.
-fn interruption(status: Status) -> Interruption {
+fn interruption(status: Status, has_token: bool) -> Interruption {
     let mut why = status.message().to_owned();
     let source = status.source().map(chain);
     if let Some(source) = source.filter(|source| *source != why) {
         why = format!("{why}: {source}");
     }
-    // A connection that breaks shows as INTERNAL or UNKNOWN, depending on where it broke.
-    if is_passing(status.code()) || matches!(status.code(), Code::Internal | Code::Unknown) {
+    // A connection that breaks shows as INTERNAL or UNKNOWN, depending on where it broke. A token that has expired is
+    // replaced by whoever made the file.
+    if is_passing(status.code())
+        || matches!(status.code(), Code::Internal | Code::Unknown)
+        || (status.code() == Code::Unauthenticated && has_token)
+    {
         Interruption::Passing(why)
     } else {
         ImportError::Rejected(format!("{:?}: {why}", status.code())).into()

@@ -4,6 +4,7 @@ use clap::Parser as _;
 use fuzz_support::{bytes, texts};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tonic::transport::Endpoint;
 
 use crate::args::Arguments;
 use crate::record::Records;
@@ -51,7 +52,8 @@ proptest! {
         let given = given.into_iter().chain(others.iter().map(String::as_str));
         match Arguments::try_parse_from(given) {
             Ok(arguments) => {
-                let uri = arguments.address.uri();
+                let endpoint = Endpoint::from_shared(format!("http://{}", arguments.address)).unwrap();
+                let uri = endpoint.uri();
                 prop_assert_eq!(uri.authority().map(|it| it.as_str()), Some(address.as_str()));
                 prop_assert!(uri.port_u16().is_some() && uri.path() == "/" && uri.query().is_none());
                 prop_assert_eq!(patience.parse(), Ok(arguments.patience));

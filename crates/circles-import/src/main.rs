@@ -10,6 +10,7 @@ mod progress;
 mod record;
 mod report;
 mod request_id;
+mod service;
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -22,7 +23,6 @@ use std::time::Duration;
 use clap::Parser as _;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
-use tonic::transport::Endpoint;
 use uuid::Uuid;
 
 use crate::args::Arguments;
@@ -31,6 +31,7 @@ use crate::progress::Progress;
 use crate::record::{Record, Records};
 use crate::report::Report;
 use crate::request_id::RequestIds;
+use crate::service::Service;
 
 const SOME_REFUSED: u8 = 1;
 const NOT_FINISHED: u8 = 2;
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
 
 /// An import that can begin.
 struct Job {
-    endpoint: Endpoint,
+    service: Service,
     import_id: String,
     patience: Duration,
     records: Records<Box<dyn BufRead + Send>>,
@@ -74,6 +75,7 @@ struct Job {
 }
 
 fn prepare(arguments: &Arguments) -> Result<Job, Box<dyn Error>> {
+    let service = Service::of(arguments)?;
     let (input, size) = open(&arguments.file)?;
     let records = Records::new(input)?;
     let report = match &arguments.refused {
@@ -84,7 +86,7 @@ fn prepare(arguments: &Arguments) -> Result<Job, Box<dyn Error>> {
         None => Report::default(),
     };
     Ok(Job {
-        endpoint: arguments.address.clone(),
+        service,
         import_id: import_id(arguments),
         patience: Duration::from_secs(arguments.patience.into()),
         records,
@@ -132,7 +134,7 @@ impl Job {
         let mut progress = Progress::new(self.size);
         let records = read_ahead(self.records);
         let import = Import {
-            endpoint: self.endpoint,
+            service: self.service,
             ids: RequestIds::new(&import_id),
             patience: self.patience,
             records,
@@ -152,6 +154,8 @@ impl Job {
             Ok(()) => SOME_REFUSED.into(),
             Err(error) => {
                 complain(&chain(&error));
+                // As a shell reads it.
+                let import_id = import_id.replace('\'', r"'\''");
                 complain(&format!(
                     "not finished; run it again with --import-id '{import_id}' to go on"
                 ));

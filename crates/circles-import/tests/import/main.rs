@@ -9,5 +9,6 @@
 mod interruptions;
 mod program;
 mod reports;
+mod security;
 mod service;
 mod usage;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use command_service::config::Config;
 use event_store::migrate;
+use service_kit::server;
 use test_support::mysql::{Database, Engine};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -75,7 +76,14 @@ impl Service {
     }
 
     pub(crate) fn start_at(log: &Log, address: SocketAddr) -> Self {
-        let config = Config::new(&log.0.url());
+        Self::start_with(log, address, server::Options::default())
+    }
+
+    pub(crate) fn start_with(log: &Log, address: SocketAddr, server: server::Options) -> Self {
+        let config = Config {
+            server,
+            ..Config::new(&log.0.url())
+        };
         let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();

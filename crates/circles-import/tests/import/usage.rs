@@ -13,11 +13,16 @@ fn wrong_arguments_and_files() {
     let good = folder.write("good.csv", "name,capacity\nfootball,20\n");
     let other = folder.write("other.csv", "title,capacity\nfootball,20\n");
     let missing = folder.path("missing.csv");
+    let empty = folder.write("empty", "\n");
     let nowhere = folder.path("missing/refused.csv");
     for (arguments, complaint) in [
         (&[][..], "<FILE>"),
         (&["--colour", &good], "--colour"),
         (&["--patience", "soon", &good], "--patience"),
+        (&["--patience", "0", &good], "--patience"),
+        (&["--key", &good, &good], "--cert"),
+        (&["--ca", &missing, &good], "missing.csv"),
+        (&["--token-file", &empty, &good], "holds no token"),
         (&["--address", "not an address", &good], "host:port"),
         (&["--address", "localhost", &good], "host:port"),
         (&[&missing], "missing.csv"),
