@@ -68,9 +68,19 @@ fn is_as_asked(event: &Event, asked: &Asked) -> bool {
 
 /// Whether the circle is after an event as an update wants it.
 fn has_become(event: &Event, asked: &Asked) -> bool {
-    let (Asked::Update { name, capacity, .. }, Some(circle)) = (asked, &event.after) else {
+    let Some(circle) = &event.after else {
         return false;
     };
-    name.as_ref().is_none_or(|name| *name == circle.name)
+    let Asked::Update {
+        circle_id,
+        name,
+        capacity,
+        ..
+    } = asked
+    else {
+        return false;
+    };
+    *circle_id == circle.id
+        && name.as_ref().is_none_or(|name| *name == circle.name)
         && capacity.is_none_or(|capacity| capacity == circle.capacity)
 }

@@ -22,7 +22,7 @@ pub use compare::Difference;
 pub use found::{Holder, Value, World};
 pub use log::{Event, read_log};
 pub use options::Options;
-pub use watch::{Documents, expected_documents, replay_changes, replay_changes_onto};
+pub use watch::{Documents, expected_documents};
 
 use crate::mysql::Database;
 use crate::redis::RedisDatabase;

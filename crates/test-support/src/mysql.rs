@@ -2,12 +2,17 @@
 
 use std::net::SocketAddr;
 use std::thread;
+use std::time::Duration;
 
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::server::{Kind, Server, address_in};
+
+/// How long a server may take to forget a database.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A kind of server that the log must work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,14 +165,16 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         // A thread of its own, as a runtime can't wait inside another one. A server that is gone
-        // by now has taken the database with it.
+        // by now has taken the database with it; one that is stopped is not waited for.
         thread::scope(|scope| {
             scope.spawn(|| {
                 if let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()
                 {
-                    let _ = runtime.block_on(self.on_server("DROP DATABASE"));
+                    let dropped =
+                        async { timeout(PATIENCE, self.on_server("DROP DATABASE")).await };
+                    let _ = runtime.block_on(dropped);
                 }
             });
         });

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::{secrets, signal};
@@ -21,6 +21,8 @@ pub struct Service {
     child: Child,
     address: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
+    /// Reads the log, to its end.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Service {
@@ -62,7 +64,7 @@ impl Service {
         let log = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&log);
         let (tell, told) = mpsc::channel();
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 match &mut file {
                     // A full disk is no reason to stop reading.
@@ -87,6 +89,7 @@ impl Service {
                 child,
                 address,
                 log,
+                reader: Some(reader),
             },
             Err(error) => {
                 let _ = child.kill();
@@ -197,6 +200,14 @@ impl Service {
     pub fn kill(&mut self) {
         self.child.kill().expect("a child can be killed");
         self.child.wait().expect("a child can be waited for");
+        self.read_to_end();
+    }
+
+    /// Reads what a process that has ended had still to say.
+    fn read_to_end(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
     }
 
     /// How it has ended, if it has.
@@ -218,6 +229,7 @@ impl Service {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.ended() {
+                self.read_to_end();
                 return status;
             }
             assert!(Instant::now() < deadline, "it does not end after SIGTERM");
@@ -233,6 +245,7 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.read_to_end();
         if !thread::panicking() {
             let lines = self.log_lines();
             let telling = lines.iter().find(|line| secrets::told_by(line).is_some());

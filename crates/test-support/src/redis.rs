@@ -158,7 +158,8 @@ impl Drop for RedisDatabase {
         let give_back = "if redis.call('GET', KEYS[1]) == ARGV[1] then \
             redis.call('DEL', KEYS[1]) end";
         if let Ok(mut wire) = Wire::connect(&self.address) {
-            wire.command(&["EVAL", give_back, "1", &lease_key(self.number), lease]);
+            // The server may be gone.
+            let _ = wire.exchange(&["EVAL", give_back, "1", &lease_key(self.number), lease]);
         }
     }
 }

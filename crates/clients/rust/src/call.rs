@@ -1,10 +1,14 @@
 //! Calls with a deadline and retries.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
+
+#[cfg(test)]
+mod tests;
 
 /// For a call with all its retries. A call without a deadline may wait for ever.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
@@ -26,15 +30,26 @@ pub(crate) async fn call<Q: Clone, A>(
             Ok(answer) => return Ok(answer.into_inner()),
             Err(status) => status,
         };
-        let passes = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
-        if !passes || attempt == ATTEMPTS {
-            return Err(status);
-        }
         let asked_for = status
             .get_details_retry_info()
             .and_then(|info| info.retry_delay);
-        sleep(asked_for.unwrap_or(backoff)).await;
+        let pause = asked_for.unwrap_or(backoff);
+        // After the deadline nothing helps, so that is not waited for.
+        let in_time = pause < deadline.saturating_duration_since(Instant::now());
+        if !passes(&status) || attempt == ATTEMPTS || !in_time {
+            return Err(status);
+        }
+        sleep(pause).await;
         backoff = (2 * backoff).min(Duration::from_secs(2));
         attempt += 1;
     }
+}
+
+/// Whether another try may help.
+///
+/// Where a connection is lost under a call, that is UNAVAILABLE for gRPC, but CANCELLED, UNKNOWN or
+/// INTERNAL for tonic. Such a status has a source; one that the service sent has none.
+fn passes(status: &Status) -> bool {
+    let told = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
+    told || status.source().is_some()
 }

@@ -31,14 +31,18 @@ pub(super) fn check(history: &History, log: &Log) -> Vec<String> {
             }
         }
         let expected = expected(page, circles.values().copied(), log);
-        // A page with a filter may stop early.
-        let shown = if page.min_capacity.is_some() {
-            page.circles.len().min(expected.len())
+        // A page with a filter may stop early, and then not know whether anything follows.
+        let filtered = page.min_capacity.is_some();
+        let full = page.size.min(expected.len());
+        let shown = if filtered {
+            page.circles.len().min(full)
         } else {
-            page.size.min(expected.len())
+            full
         };
         let same = page.circles.iter().eq(expected[..shown].iter().copied());
-        if !same || !page.more && shown < expected.len() {
+        let left = shown < expected.len();
+        let told = page.more == left || filtered && page.more;
+        if !same || !told {
             wrong.push(format!("at {sequence} {page:?} should show {expected:?}"));
         }
     }

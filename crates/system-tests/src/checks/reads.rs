@@ -39,6 +39,7 @@ fn wrong(read: &Read, least: u64, most: u64, log: &Log) -> Option<&'static str> 
         Shown::Past {
             circle_id,
             descending,
+            size,
             entries,
             more,
         } => {
@@ -50,7 +51,8 @@ fn wrong(read: &Read, least: u64, most: u64, log: &Log) -> Option<&'static str> 
             if *descending {
                 expected.reverse();
             }
-            expected.starts_with(entries) && *more == (expected.len() > entries.len())
+            let shown = (*size).min(expected.len());
+            *entries == expected[..shown] && *more == (shown < expected.len())
         }
         // That is another check's.
         Shown::Page(_) => true,

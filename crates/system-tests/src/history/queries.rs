@@ -43,6 +43,8 @@ pub enum Shown {
         circle_id: String,
         /// The latest first.
         descending: bool,
+        /// How many were asked for.
+        size: usize,
         /// What was shown.
         entries: Vec<Entry>,
         /// Whether there is another page.

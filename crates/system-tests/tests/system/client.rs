@@ -1,5 +1,6 @@
 //! Clients that go on through every disaster, and remember what they were told.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,10 +9,11 @@ use circles_proto::circles::v1::circle_command_service_client::CircleCommandServ
 use circles_proto::circles::v1::circle_query_service_client::CircleQueryServiceClient;
 use circles_proto::circles::v1::watch_circles_response::Event;
 use circles_proto::circles::v1::{
-    Circle, CreateCircleRequest, DeleteCircleRequest, GetCircleRequest, ListCirclesRequest,
-    UpdateCircleRequest, WatchCirclesRequest,
+    Circle, CircleChangeType, CreateCircleRequest, DeleteCircleRequest, GetCircleRequest,
+    ListCirclesRequest, UpdateCircleRequest, WatchCirclesRequest,
 };
-use test_support::judge::{Documents, replay_changes_onto};
+use system_tests::seen::{Change, Seen};
+use test_support::judge::Documents;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
@@ -19,6 +21,8 @@ use tonic::{Code, Response, Status};
 use uuid::Uuid;
 
 use crate::support::{PATIENCE, Services};
+
+mod tests;
 
 /// Several clients that send commands until they are told to stop.
 pub(crate) struct Load {
@@ -140,13 +144,6 @@ pub(crate) struct Watcher {
     task: JoinHandle<()>,
 }
 
-/// What a watcher has.
-#[derive(Clone, Debug, Default)]
-struct Seen {
-    documents: Documents,
-    sequence: u64,
-}
-
 impl Watcher {
     pub(crate) fn start(services: &Services) -> Self {
         let (tell, seen) = watch::channel(Seen::default());
@@ -155,22 +152,27 @@ impl Watcher {
     }
 
     /// Waits until it has come as far as `sequence`, and has these documents.
-    pub(crate) async fn has(self, sequence: u64, expected: &Documents) {
-        let mut seen = self.seen.clone();
-        let has = seen.wait_for(|seen| seen.sequence >= sequence && seen.documents == *expected);
-        let in_time = tokio::time::timeout(PATIENCE, has).await.is_ok();
-        let Seen {
-            documents,
-            sequence: reached,
-        } = self.seen.borrow().clone();
+    pub(crate) async fn has(mut self, sequence: u64, expected: &Documents) {
+        let has = |seen: &Seen| seen.sequence >= sequence && seen.documents == *expected;
+        let has = tokio::time::timeout(PATIENCE, self.seen.wait_for(has));
+        let in_time = matches!(has.await, Ok(Ok(_)));
         self.task.abort();
+        // Whatever it had by then, it has found something wrong.
+        if let Err(ended) = self.task.await
+            && ended.is_panic()
+        {
+            resume_unwind(ended.into_panic());
+        }
+        if in_time {
+            return;
+        }
+        let seen = self.seen.borrow();
+        let reached = seen.sequence;
         assert!(
             reached >= sequence,
             "the watch got to {reached} of {sequence}"
         );
-        if !in_time {
-            assert_eq!(&documents, expected, "what the watch told");
-        }
+        assert_eq!(&seen.documents, expected, "what the watch told");
     }
 }
 
@@ -212,11 +214,13 @@ async fn read(
         tell.send_modify(|seen| match event {
             Event::Progress(progress) => seen.sequence = progress.sequence.unsigned_abs(),
             Event::Change(change) => {
-                seen.sequence = change.sequence.unsigned_abs();
-                let document = change.circle.as_ref().map(document);
-                let change = (seen.sequence, change.circle_id, document);
-                let documents = std::mem::take(&mut seen.documents);
-                seen.documents = replay_changes_onto(documents, [change]).unwrap();
+                let change = Change {
+                    sequence: change.sequence.unsigned_abs(),
+                    is_correction: change.r#type() == CircleChangeType::Corrected,
+                    document: change.circle.as_ref().map(document),
+                    circle_id: change.circle_id,
+                };
+                seen.take(change).unwrap();
             }
         });
     }

@@ -8,7 +8,8 @@ use circles_proto::circles::admin::v1::projector_admin_service_client::Projector
 use circles_proto::circles::v1::circle_command_service_client::CircleCommandServiceClient;
 use circles_proto::circles::v1::circle_query_service_client::CircleQueryServiceClient;
 use circles_proto::circles::v1::{
-    CreateCircleRequest, GetCircleHistoryRequest, GetCircleRequest, WatchCirclesRequest,
+    CreateCircleRequest, GetCircleHistoryRequest, GetCircleRequest, ImportCirclesRequest,
+    WatchCirclesRequest,
 };
 use serde_json::json;
 use test_support::certificates::Authority;
@@ -176,23 +177,31 @@ async fn callers_prove_who_they_are_and_it_is_recorded(engine: Engine) {
         .await;
     assert!(refused.is_err());
 
-    // A watch ends with its token, which is good for half a minute after its time at most.
-    let ends = SystemTime::now() - Duration::from_secs(27);
+    // A watch and an import end with their token, which is good for half a minute after its time at
+    // most: that is some 10 s from now, in which they have to begin.
+    let ends = SystemTime::now() - Duration::from_secs(20);
     let ends = ends
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()
         .as_secs();
-    let token = issuer.token(&json!({"sub": "bert", "scope": "circles.read", "exp": ends}));
+    let token =
+        issuer.token(&json!({"sub": "bert", "scope": "circles.read circles.write", "exp": ends}));
+    let token = format!("Bearer {token}");
+    let endless = tokio_stream::pending::<ImportCirclesRequest>();
+    let import = commands.import_circles(with_token(endless, &token)).await;
+    let mut import = import.unwrap().into_inner();
     let watch = WatchCirclesRequest::default();
-    let watch = queries
-        .watch_circles(with_token(watch, &format!("Bearer {token}")))
-        .await;
+    let watch = queries.watch_circles(with_token(watch, &token)).await;
     let mut watch = watch.unwrap().into_inner();
     let ended = async {
         while watch.message().await?.is_some() {}
         Ok::<_, tonic::Status>(())
     };
     let ended = tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    assert_eq!(ended.unwrap_err().code(), Code::Unauthenticated);
+    let ended = tokio::time::timeout(PATIENCE, import.message())
+        .await
+        .unwrap();
     assert_eq!(ended.unwrap_err().code(), Code::Unauthenticated);
     system.assert_consistent().await;
 }

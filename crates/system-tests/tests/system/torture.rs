@@ -6,6 +6,7 @@
 
 mod client;
 mod commands;
+mod imports;
 mod journal;
 mod nemesis;
 mod queries;

@@ -100,17 +100,24 @@ impl Wire {
         Ok(wire)
     }
 
-    /// The answer's texts; none for null. An error is printed and answers as null.
+    /// The answer's texts; none for null. A refusal is printed and answers as null.
+    ///
+    /// # Panics
+    ///
+    /// Where the server does not answer: the next answer would be to this.
     pub(crate) fn command(&mut self, words: &[&str]) -> Vec<String> {
+        let command = words.first().unwrap_or(&"");
         match self.exchange(words) {
             Ok(reply) => reply.texts(),
-            Err(error) => {
-                eprintln!("{}: {error}", words.first().unwrap_or(&""));
+            Err(error) if error.kind() == io::ErrorKind::Other => {
+                eprintln!("{command}: {error}");
                 Vec::new()
             }
+            Err(error) => panic!("{command}: {error}"),
         }
     }
 
+    /// Sends a command and reads the answer; a refusal is an error of [`io::ErrorKind::Other`].
     pub(crate) fn exchange(&mut self, words: &[&str]) -> io::Result<Reply> {
         let mut request = format!("*{}\r\n", words.len());
         for word in words {
@@ -122,7 +129,9 @@ impl Wire {
 
     fn answer(&mut self) -> io::Result<Reply> {
         let mut line = String::new();
-        self.reader.read_line(&mut line)?;
+        if self.reader.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let line = line.trim_end();
         let (kind, rest) = line.split_at_checked(1).unwrap_or_default();
         let length = || rest.parse::<i64>().map_err(io::Error::other);

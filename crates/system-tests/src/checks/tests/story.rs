@@ -169,6 +169,7 @@ fn past() -> Shown {
     Shown::Past {
         circle_id: "a".to_owned(),
         descending: true,
+        size: 2,
         entries: vec![deleted, updated],
         more: true,
     }

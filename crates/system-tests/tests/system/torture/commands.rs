@@ -1,10 +1,6 @@
 //! Commands over gRPC, and what their answers mean.
 
-use circles_proto::circles::v1::import_circles_response::Result as Imported;
-use circles_proto::circles::v1::{
-    CreateCircleRequest, DeleteCircleRequest, ImportCirclesRequest, ImportCirclesResponse,
-    UpdateCircleRequest,
-};
+use circles_proto::circles::v1::{CreateCircleRequest, DeleteCircleRequest, UpdateCircleRequest};
 use system_tests::history::{Answer, Asked, Attempt, Outcome, Refusal, Request};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -78,69 +74,7 @@ impl Client {
         }
     }
 
-    /// Imports some circles, once.
-    pub(super) async fn import(&mut self) {
-        let mut requests: Vec<Request> = (0..self.rng.usize(2..8))
-            .map(|_| Request {
-                id: self.uuid(),
-                asked: Asked::Create {
-                    circle_id: None,
-                    name: self.name(),
-                    capacity: self.capacity(),
-                },
-                attempts: Vec::new(),
-            })
-            .collect();
-        let replica = self.rng.usize(0..self.ways.commands.len());
-        let mut client = self.ways.commands[replica].clone();
-        let patience = self.patience();
-        let items: Vec<ImportCirclesRequest> = requests.iter().filter_map(item).collect();
-        let invoked = self.recorder.now();
-
-        let stream = tokio_stream::iter(items);
-        let call = timed(stream, patience, |items| client.import_circles(items)).await;
-        let deadline = tokio::time::Instant::now() + patience;
-        let mut results = call.ok();
-        for request in &mut requests {
-            let outcome = match &mut results {
-                Some(results) => match tokio::time::timeout_at(deadline, results.message()).await {
-                    Ok(Ok(Some(result))) => self.understand_item(result),
-                    _ => Outcome::Unknown,
-                },
-                None => Outcome::Unknown,
-            };
-            if outcome == Outcome::Unknown {
-                results = None;
-            }
-            request.attempts.push(Attempt {
-                invoked,
-                returned: self.recorder.now(),
-                outcome,
-            });
-        }
-        for request in requests {
-            self.recorder.record(request);
-        }
-    }
-
-    fn understand_item(&self, response: ImportCirclesResponse) -> Outcome {
-        match response.result {
-            Some(Imported::Created(created)) => {
-                Outcome::Acknowledged(answer(created.circle_id, created.version, created.sequence))
-            }
-            Some(Imported::Failure(failure)) => {
-                let code = Code::from_i32(failure.code);
-                self.meaning(code, &failure.reason, &failure.message, None)
-            }
-            None => {
-                self.recorder
-                    .complain("an import answered nothing".to_owned());
-                Outcome::Unknown
-            }
-        }
-    }
-
-    fn understand(&self, status: &Status) -> Outcome {
+    pub(super) fn understand(&self, status: &Status) -> Outcome {
         let info = status.get_details_error_info();
         let (reason, present) = info.map_or_else(Default::default, |info| {
             let present = info.metadata.get("present_version");
@@ -153,7 +87,13 @@ impl Client {
     }
 
     /// As the README tells. What has no reason comes from the client's end of the connection.
-    fn meaning(&self, code: Code, reason: &str, message: &str, present: Option<i32>) -> Outcome {
+    pub(super) fn meaning(
+        &self,
+        code: Code,
+        reason: &str,
+        message: &str,
+        present: Option<i32>,
+    ) -> Outcome {
         match (code, reason, present) {
             (Code::NotFound, "CIRCLE_NOT_FOUND", _) => Outcome::Refused(Refusal::NoCircle),
             (Code::FailedPrecondition, "CIRCLE_DELETED", _) => Outcome::Refused(Refusal::Deleted),
@@ -182,21 +122,10 @@ impl Client {
     }
 }
 
-fn answer(circle_id: String, version: i32, sequence: i64) -> Answer {
+pub(super) fn answer(circle_id: String, version: i32, sequence: i64) -> Answer {
     Answer {
         circle_id,
         version,
         sequence: sequence.unsigned_abs(),
     }
-}
-
-fn item(request: &Request) -> Option<ImportCirclesRequest> {
-    let Asked::Create { name, capacity, .. } = &request.asked else {
-        return None;
-    };
-    Some(ImportCirclesRequest {
-        name: name.clone(),
-        capacity: *capacity,
-        request_id: Some(request.id.clone()),
-    })
 }

@@ -93,9 +93,10 @@ impl Client {
     async fn past(&mut self, min_sequence: Option<u64>) {
         let circle_id = self.any_id();
         let descending = self.rng.bool();
+        let size = self.rng.u8(1..20);
         let past = GetCircleHistoryRequest {
             circle_id: circle_id.clone(),
-            page_size: self.rng.i32(1..20),
+            page_size: size.into(),
             page_token: String::new(),
             descending,
             min_sequence: signed(min_sequence),
@@ -115,6 +116,7 @@ impl Client {
         let shown = Shown::Past {
             circle_id,
             descending,
+            size: size.into(),
             entries,
             more,
         };
