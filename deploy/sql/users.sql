@@ -1,18 +1,25 @@
 -- The accounts of Circles, before the first migration and whenever a password
--- changes. An administrator runs it, after giving the passwords:
+-- changes. An administrator runs it, behind a file with the passwords that nobody
+-- else can read:
 --
 --   SET @circles_migrate = '…', @circles_command = '…', @circles_projector = '…';
---   SOURCE deploy/sql/users.sql
 --
--- Without one of them nothing is done but an error. Only the account that migrates
--- can do anything after this. The services' rights are on single tables, which
--- MySQL gives only once these exist: see grants.sql.
+--   cat passwords.sql deploy/sql/users.sql | mysql --user=root --password
+--
+-- Without one of them nothing is done but an error (give it to `mysql` as a file: an
+-- interactive `SOURCE` goes on after an error). Only the account that migrates can do
+-- anything after this. The services' rights are on single tables, which MySQL gives
+-- only once these exist: see grants.sql.
 --
 -- Nobody is told to use TLS here, as it depends on the network. Where it is not
 -- trusted: ALTER USER 'circles_command'@'%' REQUIRE SSL, and so on.
 
--- A password can be a variable in a prepared statement only. QUOTE of nothing is
--- the word NULL, which these statements do not take.
+-- A statement that can't be prepared, unless all of them are there.
+SET @circles_statement = IF(@circles_migrate IS NULL OR @circles_command IS NULL OR @circles_projector IS NULL, 'a password is missing', 'DO 0');
+PREPARE circles FROM @circles_statement;
+EXECUTE circles;
+
+-- A password can be a variable in a prepared statement only.
 SET @circles_statement = CONCAT('CREATE USER IF NOT EXISTS ''circles_migrate''@''%'' IDENTIFIED BY ', QUOTE(@circles_migrate));
 PREPARE circles FROM @circles_statement;
 EXECUTE circles;

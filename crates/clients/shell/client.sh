@@ -117,7 +117,7 @@ list_all() {
 # watch again from the last sequence received. OUT_OF_RANGE: that is too long
 # ago; list again.
 watch() {
-  local request messages change
+  local request messages change came=''
   request=$(jq -n --arg sequence "$1" --argjson circles "$circles" '{from_sequence: $sequence, circle_ids: ($circles | keys)}')
   exec {messages}< <(exec "${grpcurl[@]}" -d "$request" "${queries[0]}" "${queries[1]}/WatchCircles")
   local watching=$!
@@ -125,9 +125,14 @@ watch() {
     circles=$(jq -n --argjson circles "$circles" --argjson change "$change" \
       '$circles | if $change.circle then .[$change.circleId] = $change.circle else del(.[$change.circleId]) end')
     jq -r --argjson change "$change" '"watched: \($change.type), sequence \($change.sequence), \(length) circles"' <<<"$circles"
-    if (($(jq -r .sequence <<<"$change") >= $2)); then break; fi
+    if (($(jq -r .sequence <<<"$change") >= $2)); then
+      came=yes
+      break
+    fi
   done < <(jq --unbuffered -c '.change // empty' <&"$messages")
-  kill "$watching"
+  # It may have ended by itself, as at the deadline.
+  kill "$watching" 2>/dev/null || true
+  [[ -n $came ]] || { echo 'the watch ended before the change came' >&2; return 1; }
 }
 
 prefix="example $(request_id | cut -c 1-8) "

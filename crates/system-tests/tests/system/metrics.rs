@@ -18,6 +18,7 @@ const WORDS: &[&str] = &[
     "and",
     "by",
     "ignoring",
+    "offset",
     "on",
     "or",
     "unless",

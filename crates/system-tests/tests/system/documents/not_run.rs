@@ -4,6 +4,7 @@ const ELSEWHERE: &str = "needs a package registry";
 const ITSELF: &str = "is what runs the tests, or would run beside them on fixed ports and data";
 const NO_DOCKER: &str = "needs Docker";
 const NO_CLUSTER: &str = "needs a Kubernetes; .ci/run checks the manifests";
+const ITS_OWN: &str = "is for what pip installs; the tests have that in an environment of theirs";
 const NOT_HERE: &str =
     "is a program that no test has; prometheus.yml and the rules are checked by metrics.rs";
 const GO: &str =
@@ -17,6 +18,7 @@ pub(super) const NOT_RUN: &[(&str, &str)] = &[
     ("make test", ITSELF),
     ("make test ARGS=\"-p shared-domain\"", ITSELF),
     ("make torture SECONDS=600 SEED=7", ITSELF),
+    ("python3 -m venv .venv && . .venv/bin/activate", ITS_OWN),
     ("pip install grpcio-tools grpcio-status", ELSEWHERE),
     ("npm ci", ELSEWHERE),
     (
@@ -50,6 +52,18 @@ pub(super) const NOT_RUN: &[(&str, &str)] = &[
         "docker compose -f deploy/compose.yaml up --build --detach",
         NO_DOCKER,
     ),
+    (
+        "docker compose -f deploy/compose.yaml exec projector projector check",
+        NO_DOCKER,
+    ),
+    (
+        "docker compose -f deploy/compose.yaml exec mysql sh -c 'MYSQL_PWD=$(cat /run/secrets/mysql-root) mysql --user=root circles'",
+        NO_DOCKER,
+    ),
+    (
+        "docker compose -f deploy/compose.yaml exec redis sh -c 'REDISCLI_AUTH=$(cat /run/secrets/redis-administrator) valkey-cli'",
+        NO_DOCKER,
+    ),
     ("kubectl create namespace circles", NO_CLUSTER),
     (
         "for name in servers migrate command projector query; do kubectl -n circles create secret generic circles-$name --from-file=deploy/secrets/$name done",
@@ -60,7 +74,43 @@ pub(super) const NOT_RUN: &[(&str, &str)] = &[
         NO_CLUSTER,
     ),
     (
-        "kubectl -n circles port-forward service/command-service 50051",
+        "kubectl -n circles port-forward service/command-service 50051 &",
+        NO_CLUSTER,
+    ),
+    (
+        "kubectl -n circles port-forward service/query-service 50052 &",
+        NO_CLUSTER,
+    ),
+    (
+        "kubectl -n circles port-forward deployment/projector 50053 &",
+        NO_CLUSTER,
+    ),
+    (
+        "kubectl -n circles exec deployment/command-service -- command-service check",
+        NO_CLUSTER,
+    ),
+    (
+        "kubectl -n circles get pods -l app.kubernetes.io/name=projector",
+        NO_CLUSTER,
+    ),
+    (
+        "kubectl -n circles port-forward pod/NAME 50053 &",
+        NO_CLUSTER,
+    ),
+    (
+        "grpcurl -cacert ca.pem -authority command-service.circles.svc.cluster.local -H \"authorization: Bearer $TOKEN\" 127.0.0.1:50053 circles.admin.v1.ProjectorAdminService/GetStatus",
+        NO_CLUSTER,
+    ),
+    (
+        "kubectl -n circles scale deployment command-service projector --replicas=0",
+        NO_CLUSTER,
+    ),
+    (
+        "kubectl -n circles scale deployment projector --replicas=2",
+        NO_CLUSTER,
+    ),
+    (
+        "kubectl -n circles scale deployment command-service --replicas=3",
         NO_CLUSTER,
     ),
     (

@@ -14,6 +14,9 @@ use crate::support::System;
 /// How long a whole document may take, in seconds.
 const PATIENCE: &str = "300";
 
+/// How long what goes on for ever has to connect and to write something, in seconds.
+const WATCHED: u32 = 10;
+
 /// What comes of a command.
 enum Outcome {
     Success,
@@ -88,7 +91,7 @@ impl<'a> Reader<'a> {
             ),
             ("127.0.0.1:50073", free_address()),
             (
-                "mysql://drill@127.0.0.1:3306/circles_copy",
+                "mysql://drill:PASSWORD@127.0.0.1:3306/circles_copy",
                 format!("'{copy_url}'"),
             ),
             ("redis://127.0.0.1:6380/0", drill.url()),
@@ -152,7 +155,7 @@ impl<'a> Reader<'a> {
             text = text.replace(" circles ", &format!(" {} ", self.database));
         }
         match outcome(command) {
-            Outcome::Endless => format!("timeout --signal=INT 3 {text}"),
+            Outcome::Endless => format!("timeout --signal=INT {WATCHED} {text}"),
             Outcome::Success | Outcome::Failure(_) => text,
         }
     }
