@@ -3,13 +3,34 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use thiserror::Error;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// Why a text was refused. Each text type words it for itself.
-pub(crate) enum Fault {
-    Empty,
-    TooLong { characters: usize },
-    ControlCharacter,
+/// A text that can't be what it is meant for, such as a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidText {
+    /// Nothing is left once the text is trimmed.
+    #[error("a {what} must not be empty or only white space")]
+    Empty {
+        /// What it is meant for.
+        what: &'static str,
+    },
+    /// It is too long, counted once trimmed and normalized.
+    #[error("a {what} has at most {max} characters, this one has {characters}")]
+    TooLong {
+        /// What it is meant for.
+        what: &'static str,
+        /// How many characters it has.
+        characters: usize,
+        /// How many it may have.
+        max: usize,
+    },
+    /// It holds a control character, such as a line break or a tab.
+    #[error("a {what} must not contain control characters")]
+    ControlCharacter {
+        /// What it is meant for.
+        what: &'static str,
+    },
 }
 
 /// Brings a text to Unicode normalization form C without surrounding white
@@ -19,7 +40,11 @@ pub(crate) enum Fault {
 /// Normalizing comes first: a part of a text in form C is in form C too, so
 /// the outcome is both trimmed and normal, and normalizing it again changes
 /// nothing.
-pub(crate) fn normalize(text: &str, max: usize) -> Result<Arc<str>, Fault> {
+pub(crate) fn normalize(
+    text: &str,
+    what: &'static str,
+    max: usize,
+) -> Result<Arc<str>, InvalidText> {
     let normal = match is_nfc_quick(text.chars()) {
         // As almost all that is read back from where it was stored.
         IsNormalized::Yes => Cow::Borrowed(text),
@@ -27,14 +52,18 @@ pub(crate) fn normalize(text: &str, max: usize) -> Result<Arc<str>, Fault> {
     };
     let trimmed = normal.trim();
     if trimmed.is_empty() {
-        return Err(Fault::Empty);
+        return Err(InvalidText::Empty { what });
     }
     let characters = trimmed.chars().count();
     if characters > max {
-        return Err(Fault::TooLong { characters });
+        return Err(InvalidText::TooLong {
+            what,
+            characters,
+            max,
+        });
     }
     if trimmed.chars().any(char::is_control) {
-        return Err(Fault::ControlCharacter);
+        return Err(InvalidText::ControlCharacter { what });
     }
     Ok(Arc::from(trimmed))
 }

@@ -70,7 +70,7 @@ fn no_event_follows_the_last_version() {
         };
         let circle_id = CircleId::parse(ID).unwrap();
         let answer = row.apply(circle_id, onto.clone());
-        assert!(matches!(answer, Err(Damage::VersionHole { .. })));
+        assert!(matches!(answer, Err(Damage::Misfit { .. })));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use shared_domain::{
-    Circle, CircleId, Sequence, SnapshotError, Version, evolve, payload, snapshot,
+    Circle, CircleId, ReplayError, Sequence, SnapshotError, Version, payload, snapshot,
 };
 use tokio_stream::StreamExt as _;
 
@@ -149,17 +149,18 @@ impl FoldRow {
             sequence,
             column: "version",
         })?;
-        if onto.circle.next_version() != Some(found) {
-            return Err(Damage::VersionHole {
-                circle_id,
-                after: onto.circle.version(),
-                found,
-            });
-        }
         let event = payload::decode(&self.event_type, &self.payload)
             .map_err(|cause| Damage::Payload { sequence, cause })?;
-        let circle =
-            evolve(onto.circle, &event).map_err(|cause| Damage::Misfit { sequence, cause })?;
+        let after = onto.circle.version();
+        let circle = onto.circle.replay_onto([(found, &event)]);
+        let circle = circle.map_err(|error| match error {
+            ReplayError::OtherVersion { .. } => Damage::VersionHole {
+                circle_id,
+                after,
+                found,
+            },
+            ReplayError::Misfit { misfit: cause, .. } => Damage::Misfit { sequence, cause },
+        })?;
         Ok(StoredCircle { circle, sequence })
     }
 }

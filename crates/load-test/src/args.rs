@@ -84,7 +84,7 @@ pub(crate) struct Bench {
     #[arg(long)]
     pub(crate) engine: String,
 
-    /// Where to write the results. What the file holds of the other side is kept.
+    /// Where to write the results. What the file holds already is kept, so begin with none.
     #[arg(long)]
     pub(crate) json: PathBuf,
 

@@ -26,6 +26,9 @@ pub(crate) async fn serve(listen: &str) -> Result<(), Box<dyn Error>> {
         .with_keepalive(Some(KEEPALIVE));
     Server::builder()
         .max_concurrent_streams(1_024)
+        .initial_stream_window_size(256 << 10)
+        .initial_connection_window_size(4 << 20)
+        .http2_max_header_list_size(16 << 10)
         .http2_max_local_error_reset_streams(Some(1_024))
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::client::Failure;
-use crate::workload::Written;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +19,6 @@ pub(crate) struct Recorder {
     failures: RefCell<BTreeMap<&'static str, u64>>,
     /// One failure in full, to show the user.
     example: RefCell<Option<String>>,
-    /// The lowest and the highest sequence among the answers.
-    sequences: Cell<Option<(i64, i64)>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +41,6 @@ pub(crate) struct Record {
     pub(crate) example: Option<String>,
     /// Of the calls that succeeded.
     pub(crate) latency: Latency,
-    /// How many sequences lie between the lowest and the highest among the answers to commands.
-    pub(crate) sequences: Option<i64>,
 }
 
 /// Percentiles in milliseconds.
@@ -69,7 +64,6 @@ impl Recorder {
             latencies: RefCell::new(histogram()),
             failures: RefCell::default(),
             example: RefCell::default(),
-            sequences: Cell::new(None),
         }
     }
 
@@ -98,18 +92,13 @@ impl Recorder {
         self.unanswered.set(self.unanswered.get() + 1);
     }
 
-    /// Counts a call; with the sequence of its answer where that has one.
-    pub(crate) fn add(&self, latency: Duration, result: &Result<Option<Written>, Failure>) {
+    /// Counts a call.
+    pub(crate) fn add<T>(&self, latency: Duration, result: &Result<T, Failure>) {
         self.unanswered.set(self.unanswered.get().saturating_sub(1));
         match result {
-            Ok(written) => {
+            Ok(_) => {
                 let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
                 self.latencies.borrow_mut().saturating_record(nanoseconds);
-                if let Some(Written { sequence, .. }) = *written {
-                    let (low, high) = self.sequences.get().unwrap_or((sequence, sequence));
-                    self.sequences
-                        .set(Some((low.min(sequence), high.max(sequence))));
-                }
             }
             Err(failure) => {
                 *self
@@ -139,7 +128,6 @@ impl Recorder {
             failures: failures.chain(unanswered).collect(),
             example: self.example.borrow().clone(),
             latency: Latency::new(&latencies),
-            sequences: self.sequences.get().map(|(low, high)| high - low + 1),
         }
     }
 }

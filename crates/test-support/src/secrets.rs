@@ -5,7 +5,14 @@ pub const MARK: &str = "tops3cret";
 
 /// What gives a secret away: our own, the beginning of every JWT and of every key as PEM, and addresses that may
 /// carry a password.
-const TRACES: [&str; 5] = [MARK, "eyJ", "PRIVATE KEY", "mysql://", "redis://"];
+const TRACES: [&str; 6] = [
+    MARK,
+    "eyJ",
+    "PRIVATE KEY",
+    "mysql://",
+    "redis://",
+    "redis-cluster://",
+];
 
 /// The secret that a line tells, if any.
 #[must_use]

@@ -1,9 +1,7 @@
 //! Names, reasons and ids: what is taken, in what form, and what is refused.
 
 use serde_json::{Value, from_value, json, to_value};
-use shared_domain::{
-    CircleId, CircleName, DeletionReason, EventId, InvalidId, InvalidName, InvalidReason,
-};
+use shared_domain::{CircleId, CircleName, DeletionReason, EventId, InvalidId, InvalidText};
 use uuid::Uuid;
 
 use crate::examples::{name, reason};
@@ -26,7 +24,10 @@ fn a_name_is_trimmed_and_normalized() {
 #[test]
 fn a_name_has_1_to_100_characters_counted_in_its_normal_form() {
     for empty in ["", "   ", "\t\r\n", "\u{3000}"] {
-        assert_eq!(CircleName::new(empty), Err(InvalidName::Empty));
+        assert_eq!(
+            CircleName::new(empty),
+            Err(InvalidText::Empty { what: "name" })
+        );
     }
     assert_eq!(name("x").as_str(), "x");
     assert_eq!(name(&"棋".repeat(100)).as_str().chars().count(), 100);
@@ -36,7 +37,8 @@ fn a_name_has_1_to_100_characters_counted_in_its_normal_form() {
     let refused = CircleName::new(&"棋".repeat(101));
     assert_eq!(
         refused,
-        Err(InvalidName::TooLong {
+        Err(InvalidText::TooLong {
+            what: "name",
             characters: 101,
             max: 100,
         }),
@@ -59,7 +61,7 @@ fn a_name_has_no_control_characters() {
     ] {
         assert_eq!(
             CircleName::new(text),
-            Err(InvalidName::ControlCharacter),
+            Err(InvalidText::ControlCharacter { what: "name" }),
             "{text:?}"
         );
     }
@@ -77,14 +79,18 @@ fn a_reason_follows_the_same_rules_with_500_characters() {
     assert_eq!(reason(" nobody came ").as_str(), "nobody came");
     assert_eq!(reason("cafe\u{301}").to_string(), "caf\u{e9}");
     assert_eq!(reason(&"x".repeat(500)).as_str().len(), 500);
-    assert_eq!(DeletionReason::new(" \n "), Err(InvalidReason::Empty));
+    assert_eq!(
+        DeletionReason::new(" \n "),
+        Err(InvalidText::Empty { what: "reason" })
+    );
     assert_eq!(
         DeletionReason::new("a\nb"),
-        Err(InvalidReason::ControlCharacter)
+        Err(InvalidText::ControlCharacter { what: "reason" })
     );
     assert_eq!(
         DeletionReason::new(&"x".repeat(501)),
-        Err(InvalidReason::TooLong {
+        Err(InvalidText::TooLong {
+            what: "reason",
             characters: 501,
             max: 500,
         }),
