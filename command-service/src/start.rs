@@ -76,7 +76,13 @@ pub async fn run(
     let service =
         CircleCommandServiceServer::new(service).max_decoding_message_size(MAX_MESSAGE_SIZE);
     let server = Server::new(
-        Routes::new(Calls::new(service, DOMAIN, WRITE, &config.server)?),
+        Routes::new(Calls::new(
+            service,
+            DOMAIN,
+            WRITE,
+            FILE_DESCRIPTOR_SET,
+            &config.server,
+        )?),
         FILE_DESCRIPTOR_SET,
         readiness,
         config.server.clone(),

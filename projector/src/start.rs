@@ -82,6 +82,7 @@ pub async fn run(
             ProjectorAdminServiceServer::new(admin).max_decoding_message_size(MAX_MESSAGE_SIZE),
             DOMAIN,
             ADMIN,
+            FILE_DESCRIPTOR_SET,
             &config.server,
         )?),
         FILE_DESCRIPTOR_SET,

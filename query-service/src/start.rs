@@ -70,7 +70,13 @@ pub async fn run(
     let service =
         CircleQueryServiceServer::new(service).max_decoding_message_size(MAX_MESSAGE_SIZE);
     let server = Server::new(
-        Routes::new(Calls::new(service, DOMAIN, READ, &config.server)?),
+        Routes::new(Calls::new(
+            service,
+            DOMAIN,
+            READ,
+            FILE_DESCRIPTOR_SET,
+            &config.server,
+        )?),
         FILE_DESCRIPTOR_SET,
         readiness.clone(),
         config.server,

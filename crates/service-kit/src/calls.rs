@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::codegen::{Service, http};
@@ -18,6 +20,7 @@ use tonic::{Code, Status};
 use crate::auth::{Gate, Scope};
 use crate::deadline::{self, Deadline};
 use crate::incoming::Peer;
+use crate::methods::methods;
 use crate::rates::{Client, Rates};
 use crate::server::{self, ServerError};
 use crate::status::Domain;
@@ -32,23 +35,50 @@ const AFTER_TOO_MANY: Duration = Duration::from_millis(100);
 
 /// A service with a limit of its calls, whose deadlines are kept, and which lets in who may.
 ///
-/// A call beyond the limit is RESOURCE_EXHAUSTED at once (reason `TOO_MANY_CALLS`), and so is one of a client that
-/// makes too many of them (reason `TOO_FAST`). Where tokens are asked for, a call without a good one is UNAUTHENTICATED,
-/// and one without the scope is PERMISSION_DENIED. One whose `grpc-timeout` has
-/// passed is DEADLINE_EXCEEDED (reason `DEADLINE_EXCEEDED`), and its handler is dropped. A call counts, and its
-/// deadline is kept, until it is answered; of a stream of answers, until that begins.
+/// A call beyond the limit is RESOURCE_EXHAUSTED at once (reason `TOO_MANY_CALLS`, of a stream `TOO_MANY_STREAMS`), and
+/// so is one of a client that makes too many of them (reason `TOO_FAST`). Where tokens are asked for, a call without a
+/// good one is UNAUTHENTICATED, and one without the scope is PERMISSION_DENIED. One whose `grpc-timeout` has passed is
+/// DEADLINE_EXCEEDED (reason `DEADLINE_EXCEEDED`), and its handler is dropped. The deadline is kept until there is an
+/// answer; of a stream of answers, until that begins.
+///
+/// A call counts until its client has taken the whole answer, which otherwise would be kept in memory for as many
+/// calls as clients like. Streams, which last, have a limit of their own, so that they take no places from the others.
 #[derive(Debug, Clone)]
 pub struct Calls<S> {
     service: S,
     domain: Domain,
-    free: Arc<Semaphore>,
+    places: Arc<Places>,
     gate: Option<Gate>,
     rates: Option<Rates>,
 }
 
-impl<S> Calls<S> {
+/// What is free.
+#[derive(Debug)]
+struct Places {
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    /// The paths of streams.
+    paths: Vec<String>,
+}
+
+impl Places {
+    /// A place for the call of this path, or the reason why there is none.
+    fn take(&self, path: &str) -> Result<OwnedSemaphorePermit, (&'static str, &'static str)> {
+        let (free, refusal) = if self.paths.iter().any(|stream| stream == path) {
+            let refusal = ("TOO_MANY_STREAMS", "too many streams at a time");
+            (&self.streams, refusal)
+        } else {
+            (&self.calls, ("TOO_MANY_CALLS", "too many calls at a time"))
+        };
+        Arc::clone(free).try_acquire_owned().map_err(|_| refusal)
+    }
+}
+
+impl<S: NamedService> Calls<S> {
     /// Lets calls to `service` as the options say, and, where these ask for tokens, as the scope is granted. Clones
     /// share the limits. Within a runtime.
+    ///
+    /// `descriptor_set` is the encoded `FileDescriptorSet` of the service, which tells what its streams are.
     ///
     /// # Errors
     /// When the keys of tokens can't be loaded.
@@ -56,18 +86,28 @@ impl<S> Calls<S> {
         service: S,
         domain: Domain,
         scope: Scope,
+        descriptor_set: &[u8],
         options: &server::Options,
     ) -> Result<Self, ServerError> {
         let gate = options.auth.as_ref().map(|auth| Gate::open(auth, scope));
+        let streams = methods([descriptor_set], &[S::NAME]);
+        let streams = streams.into_iter().filter(|method| method.streams);
+        let places = Places {
+            calls: Arc::new(Semaphore::new(options.max_calls)),
+            streams: Arc::new(Semaphore::new(options.max_streams)),
+            paths: streams.map(|method| format!("/{}", method.name)).collect(),
+        };
         Ok(Self {
             service,
             domain,
-            free: Arc::new(Semaphore::new(options.max_calls)),
+            places: Arc::new(places),
             gate: gate.transpose()?,
             rates: options.rate_per_client.map(Rates::new),
         })
     }
+}
 
+impl<S> Calls<S> {
     /// A place among all calls, or why there is none for this one. First what costs least to refuse.
     fn admit<B>(
         &self,
@@ -79,10 +119,10 @@ impl<S> Calls<S> {
                 .failure(Code::ResourceExhausted, reason, message);
             Box::new(failure.retry_after(delay).build())
         };
-        let too_many = "too many calls at a time";
-        let place = Arc::clone(&self.free)
-            .try_acquire_owned()
-            .map_err(|_| refuse("TOO_MANY_CALLS", too_many, AFTER_TOO_MANY))?;
+        let place = self
+            .places
+            .take(request.uri().path())
+            .map_err(|(reason, message)| refuse(reason, message, AFTER_TOO_MANY))?;
         let admitted = match &self.gate {
             None => Ok(None),
             Some(gate) => gate.admit(request.headers(), self.domain).map(Some),
@@ -115,7 +155,7 @@ where
     S::Future: Unpin,
     R: Default,
 {
-    type Response = S::Response;
+    type Response = http::Response<Counted<R>>;
     type Error = Infallible;
     type Future = Answer<S::Future>;
 
@@ -140,7 +180,7 @@ where
             span,
             over,
             domain: self.domain,
-            _place: place,
+            place: Some(place),
         })
     }
 }
@@ -164,7 +204,7 @@ enum Progress<F> {
         /// Who defines the reason of its failure.
         domain: Domain,
         /// Its place among all calls.
-        _place: OwnedSemaphorePermit,
+        place: Option<OwnedSemaphorePermit>,
     },
 }
 
@@ -173,21 +213,23 @@ where
     F: Future<Output = Result<http::Response<R>, Infallible>> + Unpin,
     R: Default,
 {
-    type Output = F::Output;
+    type Output = Result<http::Response<Counted<R>>, Infallible>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.get_mut().0 {
             Progress::Refused(status) => {
                 // A future that is polled after its end may answer anything.
                 let status = status.take().map_or_else(|| Status::unknown(""), |it| *it);
-                Poll::Ready(Ok(status.into_http()))
+                Poll::Ready(Ok(status
+                    .into_http()
+                    .map(|body| Counted { body, _place: None })))
             }
             Progress::Running {
                 call,
                 span,
                 over,
                 domain,
-                ..
+                place,
             } => {
                 let answer = match Pin::new(call).poll(context) {
                     Poll::Ready(Ok(answer)) => answer,
@@ -208,8 +250,40 @@ where
                 if let Some(span) = span.take() {
                     span.end(&answer);
                 }
-                Poll::Ready(Ok(answer))
+                let _place = place.take();
+                Poll::Ready(Ok(answer.map(|body| Counted { body, _place })))
             }
         }
+    }
+}
+
+pin_project! {
+    /// The body of an answer, which keeps the place of its call until it is dropped: when the client has taken all of it,
+    /// or is gone.
+    #[derive(Debug)]
+    pub struct Counted<B> {
+        #[pin]
+        body: B,
+        _place: Option<OwnedSemaphorePermit>,
+    }
+}
+
+impl<B: Body> Body for Counted<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

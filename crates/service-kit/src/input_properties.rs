@@ -33,7 +33,12 @@ fn settings() -> impl Strategy<Value = BTreeMap<&'static str, String>> {
             durations().boxed(),
             durations().boxed(),
         ],
-        [numbers().boxed(), numbers().boxed(), numbers().boxed()],
+        [
+            numbers().boxed(),
+            numbers().boxed(),
+            numbers().boxed(),
+            numbers().boxed(),
+        ],
         [addresses().boxed(), addresses().boxed()],
         texts(["true", "false", "1"]),
         texts([
@@ -54,13 +59,14 @@ fn settings() -> impl Strategy<Value = BTreeMap<&'static str, String>> {
         .prop_map(
             |(times, numbers, addresses, reflection, log, format, endpoint, ratio)| {
                 let [drain, handshake, age] = times;
-                let [calls, rate, connections] = numbers;
+                let [calls, streams, rate, connections] = numbers;
                 let [health, metrics] = addresses;
                 BTreeMap::from([
                     (server::DRAIN_TIMEOUT, drain),
                     (server::HANDSHAKE_TIMEOUT, handshake),
                     (server::MAX_CONNECTION_AGE, age),
                     (server::MAX_CALLS, calls),
+                    (server::MAX_STREAMS, streams),
                     (server::RATE_PER_CLIENT, rate),
                     (server::MAX_CONNECTIONS, connections),
                     (server::REFLECTION, reflection),

@@ -15,6 +15,7 @@ mod incoming;
 #[cfg(test)]
 mod input_properties;
 pub mod listeners;
+mod methods;
 pub mod metrics;
 pub mod program;
 mod rates;

@@ -18,6 +18,7 @@ use crate::{
     health::Readiness,
     incoming::{Connections, Counts, KEEPALIVE_INTERVAL, Limits},
     listeners::Listeners,
+    methods::{Method, methods},
     metrics::{self, Calls, MeasuredCalls, Metrics},
     tls::{self, Tls, TlsError},
 };
@@ -25,8 +26,11 @@ use crate::{
 /// How long running calls may go on once the process is told to stop.
 pub const DRAIN_TIMEOUT: &str = "CIRCLES_DRAIN_TIMEOUT";
 
-/// How many calls of a service there may be at a time, in the whole process.
+/// How many calls of a service there may be at a time, in the whole process. Streams count by themselves.
 pub const MAX_CALLS: &str = "CIRCLES_MAX_CALLS";
+
+/// How many streams of a service there may be at a time, in the whole process.
+pub const MAX_STREAMS: &str = "CIRCLES_MAX_STREAMS";
 
 /// How many calls a client may make in a second. Any number unless set.
 pub const RATE_PER_CLIENT: &str = "CIRCLES_RATE_PER_CLIENT";
@@ -77,6 +81,8 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// How many calls there may be at a time; for [`Calls`](crate::calls::Calls).
     pub max_calls: usize,
+    /// How many streams there may be at a time, besides; for [`Calls`](crate::calls::Calls).
+    pub max_streams: usize,
     /// How many calls a client may make in a second; for [`Calls`](crate::calls::Calls). A client is whom its token was
     /// made out to, or else its address.
     pub rate_per_client: Option<NonZeroU32>,
@@ -100,6 +106,7 @@ impl Default for Options {
         Self {
             drain_timeout: Duration::from_secs(10),
             max_calls: 8_192,
+            max_streams: 4_096,
             rate_per_client: None,
             max_connections: 16_384,
             handshake_timeout: Duration::from_secs(5),
@@ -125,6 +132,11 @@ impl Options {
             default.drain_timeout,
         );
         let max_calls = reader.or(MAX_CALLS, parse::integer(1..=1_000_000), default.max_calls);
+        let max_streams = reader.or(
+            MAX_STREAMS,
+            parse::integer(1..=1_000_000),
+            default.max_streams,
+        );
         let rate_per_client = reader.optional(RATE_PER_CLIENT, parse::integer(1..=10_000_000));
         let max_connections = reader.or(
             MAX_CONNECTIONS,
@@ -147,6 +159,7 @@ impl Options {
         Ok(Self {
             drain_timeout: drain_timeout?,
             max_calls: max_calls?,
+            max_streams: max_streams?,
             rate_per_client: rate_per_client?.and_then(NonZeroU32::new),
             max_connections: max_connections?,
             handshake_timeout: handshake_timeout?,
@@ -205,8 +218,8 @@ pub struct Server {
     routes: Routes,
     readiness: Readiness,
     options: Options,
-    /// The full names of all methods that it has.
-    methods: Vec<String>,
+    /// All methods that it has.
+    methods: Vec<Method>,
     metrics: Metrics,
 }
 
@@ -258,7 +271,7 @@ impl Server {
         ];
         Ok(Self {
             routes,
-            methods: metrics::methods(descriptor_sets, &names),
+            methods: methods(descriptor_sets, &names),
             readiness,
             options,
             metrics: Metrics::new(),

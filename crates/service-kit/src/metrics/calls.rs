@@ -13,8 +13,6 @@ use std::{
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use prometheus::{Histogram, HistogramVec};
-use prost::Message as _;
-use prost_types::FileDescriptorSet;
 use tonic::{
     Code,
     codegen::{
@@ -25,6 +23,7 @@ use tonic::{
 use tower_layer::Layer;
 
 use super::{Level, Metrics, SECONDS};
+use crate::methods::Method;
 
 /// The label of every method that is not known. Clients choose what they call, and a label of each would
 /// fill the memory.
@@ -51,28 +50,6 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// The methods of `services` that the encoded descriptor sets describe, as `package.Service/Method`.
-pub(crate) fn methods<'a>(
-    descriptor_sets: impl IntoIterator<Item = &'a [u8]>,
-    services: &[&str],
-) -> Vec<String> {
-    let mut methods = Vec::new();
-    for set in descriptor_sets {
-        // One that is malformed is refused elsewhere.
-        let set = FileDescriptorSet::decode(set).unwrap_or_default();
-        for file in set.file {
-            for service in &file.service {
-                let name = format!("{}.{}", file.package(), service.name());
-                if services.contains(&name.as_str()) {
-                    let full = |method: &str| format!("{name}/{method}");
-                    methods.extend(service.method.iter().map(|method| full(method.name())));
-                }
-            }
-        }
-    }
-    methods
-}
-
 /// What is measured of calls, with everything found beforehand that a call would otherwise look for.
 #[derive(Debug)]
 pub(crate) struct Calls {
@@ -91,10 +68,11 @@ struct MethodCalls {
 }
 
 impl Calls {
-    pub(crate) fn new(metrics: &Metrics, methods: &[String]) -> Self {
-        let places = methods.iter().enumerate();
+    pub(crate) fn new(metrics: &Metrics, methods: &[Method]) -> Self {
+        let names = methods.iter().map(|method| method.name.as_str());
+        let places = names.clone().enumerate();
         let places = places.map(|(place, name)| (format!("/{name}"), place));
-        let names = methods.iter().map(String::as_str).chain([OTHER]);
+        let names = names.chain([OTHER]);
         let calls = Self {
             durations: metrics.histograms(
                 "rpc_server_call_duration_seconds",

@@ -14,13 +14,17 @@ use tonic::{
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
 use tonic_types::StatusExt as _;
 
+use crate::raw::{DATA, END_HEADERS, END_STREAM, HEADERS, Raw, WINDOW_UPDATE, head};
 use crate::support::{
-    MAX_CALLS, PATIENCE, Slow, call_slow, calls, health, soon, start, start_with,
+    self, MAX_CALLS, MAX_STREAMS, PATIENCE, Running, Slow, call_slow, calls, health, soon, start,
+    start_with,
 };
 
 /// A call without a client between, whose own timer might be the faster one.
 async fn call_within(calls: &mut Calls<Slow>, timeout: &str) -> Status {
-    let request = http::Request::builder().header("grpc-timeout", timeout);
+    let request = http::Request::builder()
+        .uri(support::CALL)
+        .header("grpc-timeout", timeout);
     let answer = calls.call(request.body(Body::empty()).unwrap());
     let answer = soon(answer).await.unwrap();
     Status::from_header_map(answer.headers()).unwrap()
@@ -126,4 +130,58 @@ async fn calls_beyond_the_limit_are_turned_away_while_health_answers() {
     ))
     .await;
     assert_eq!(status.code(), Code::Aborted);
+}
+
+const TELL: &str = "/test.v1.Slow/Tell";
+const WATCH: &str = "/test.v1.Slow/Watch";
+
+/// A client that calls so often, and takes the heads of the answers, but not what they tell.
+async fn without_room(server: &Running, path: &str, calls: usize) -> Raw {
+    let mut raw = Raw::connect_without_room(server.address).await;
+    for stream in (1..).step_by(2).take(calls) {
+        let flags = END_HEADERS | END_STREAM;
+        let sent = raw.send(HEADERS, flags, stream, &head(path)).await;
+        sent.unwrap();
+        raw.until(HEADERS).await;
+    }
+    raw
+}
+
+/// Why a call gets no place, if so. One that gets one has no details: what it is told makes no sense.
+async fn refusal(server: &Running, path: &'static str) -> Option<String> {
+    let request = Request::new(HealthCheckRequest::default());
+    let status = soon(support::call(server.connect().await, path, request)).await;
+    status.get_details_error_info().map(|info| info.reason)
+}
+
+/// Waits until there is a place for a call.
+async fn admitted(server: &Running, path: &'static str) {
+    soon(async { while refusal(server, path).await.is_some() {} }).await;
+}
+
+#[tokio::test]
+async fn a_call_counts_until_its_answer_is_taken() {
+    let server = start(PATIENCE).await;
+    let too_many = Some("TOO_MANY_CALLS".to_owned());
+    let mut raw = without_room(&server, TELL, MAX_CALLS).await;
+    assert_eq!(refusal(&server, TELL).await, too_many);
+    // A stream is no call.
+    assert_eq!(refusal(&server, WATCH).await, None);
+
+    let one = 1_024_u32.to_be_bytes();
+    raw.send(WINDOW_UPDATE, 0, 1, &one).await.unwrap();
+    assert_eq!(raw.until(DATA).await, b"a text");
+    admitted(&server, TELL).await;
+}
+
+#[tokio::test]
+async fn streams_have_places_of_their_own() {
+    let server = start(PATIENCE).await;
+    let raw = without_room(&server, WATCH, MAX_STREAMS).await;
+    let too_many = Some("TOO_MANY_STREAMS".to_owned());
+    assert_eq!(refusal(&server, WATCH).await, too_many);
+    let _calls = without_room(&server, TELL, MAX_CALLS).await;
+    // Those of a client that vanishes come back.
+    drop(raw);
+    admitted(&server, WATCH).await;
 }

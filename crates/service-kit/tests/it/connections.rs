@@ -12,13 +12,11 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     raw::{CONTINUATION, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, Raw, field, head},
-    support::{Running, call_slow, connect, health, soon, start, start_with},
+    support::{CALL, Running, call_slow, connect, health, soon, start, start_with},
 };
 
 /// As HTTP/2 names it: the other end behaves in a way that might be generating excessive load.
 const ENHANCE_YOUR_CALM: u32 = 11;
-
-const CALL: &str = "/test.v1.Slow/Call";
 
 async fn quick() -> Running {
     start_with(Options {
@@ -177,7 +175,7 @@ async fn clients_are_sent_to_look_for_others_now_and_then() {
     .await;
     let running = server.slow_call(server.connect().await).await;
     let mut raw = Raw::connect(server.address).await;
-    while soon(raw.receive()).await.unwrap().0 != GOAWAY {}
+    raw.until(GOAWAY).await;
     // A call that runs then comes to its end.
     server.slow.released.add_permits(1);
     assert_eq!(soon(running).await.unwrap().code(), Code::Aborted);

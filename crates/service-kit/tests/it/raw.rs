@@ -9,10 +9,12 @@ use tokio::{
 
 use crate::support::soon;
 
+pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 
 pub(crate) const END_STREAM: u8 = 1;
@@ -23,13 +25,23 @@ pub(crate) struct Raw(TcpStream);
 
 impl Raw {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self::connect_with(address, &[]).await
+    }
+
+    /// Has no room for the body of any answer.
+    pub(crate) async fn connect_without_room(address: SocketAddr) -> Self {
+        // SETTINGS_INITIAL_WINDOW_SIZE
+        Self::connect_with(address, &[0, 4, 0, 0, 0, 0]).await
+    }
+
+    async fn connect_with(address: SocketAddr, settings: &[u8]) -> Self {
         let mut stream = soon(TcpStream::connect(address)).await.unwrap();
         stream
             .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
             .await
             .unwrap();
         let mut raw = Self(stream);
-        raw.send(SETTINGS, 0, 0, &[]).await.unwrap();
+        raw.send(SETTINGS, 0, 0, settings).await.unwrap();
         raw
     }
 
@@ -55,6 +67,16 @@ impl Raw {
         let mut payload = vec![0; length as usize];
         self.0.read_exact(&mut payload).await?;
         Ok((head[3], payload))
+    }
+
+    /// Reads until a frame of this kind comes; what is in it.
+    pub(crate) async fn until(&mut self, awaited: u8) -> Vec<u8> {
+        loop {
+            let (kind, payload) = soon(self.receive()).await.unwrap();
+            if kind == awaited {
+                return payload;
+            }
+        }
     }
 
     /// Reads until the server closes; whether it said why (GOAWAY), with which error code.

@@ -2,12 +2,17 @@
 
 use std::{
     convert::Infallible,
+    future,
     net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
+use prost::Message as _;
+use prost_types::{
+    FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto,
+};
 use service_kit::{
     auth::Scope,
     calls::Calls,
@@ -37,6 +42,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How many calls of [`Slow`] there may be at a time.
 pub(crate) const MAX_CALLS: usize = 2;
 
+/// How many of its streams.
+pub(crate) const MAX_STREAMS: usize = 1;
+
 /// What a token has to grant for calls of [`Slow`].
 pub(crate) const SCOPE: &str = "test.slow";
 
@@ -47,7 +55,8 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
         .expect("it takes too long")
 }
 
-/// Answers every call with ABORTED once it is released.
+/// Answers calls of `Call` with ABORTED once they are released, and others, of which `Watch` is a stream, with a text at
+/// once.
 #[derive(Clone)]
 pub(crate) struct Slow {
     /// One permit per call that has come in.
@@ -78,7 +87,11 @@ impl Service<http::Request<Body>> for Slow {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        if request.uri().path() != CALL {
+            let answer = http::Response::new(Body::new("a text".to_owned()));
+            return Box::pin(future::ready(Ok(answer)));
+        }
         let slow = self.clone();
         Box::pin(async move {
             slow.entered.add_permits(1);
@@ -109,10 +122,11 @@ pub(crate) async fn start(drain_timeout: Duration) -> Running {
     .await
 }
 
-/// With these options, but for the number of calls, which is [`MAX_CALLS`].
+/// With these options, but for the numbers of calls and streams, which are [`MAX_CALLS`] and [`MAX_STREAMS`].
 pub(crate) async fn start_with(options: Options) -> Running {
     let options = Options {
         max_calls: MAX_CALLS,
+        max_streams: MAX_STREAMS,
         ..options
     };
     let (grpc, address) = listen().await;
@@ -149,7 +163,28 @@ pub(crate) async fn start_with(options: Options) -> Running {
 
 /// Around [`Slow`], for whoever has a token for [`SCOPE`], where tokens are asked for.
 pub(crate) fn calls(slow: Slow, options: &Options) -> Calls<Slow> {
-    Calls::new(slow, Domain::new("test.v1"), Scope::new(SCOPE), options).unwrap()
+    let (domain, scope) = (Domain::new("test.v1"), Scope::new(SCOPE));
+    Calls::new(slow, domain, scope, &description(), options).unwrap()
+}
+
+/// What [`Slow`] has.
+fn description() -> Vec<u8> {
+    let watch = MethodDescriptorProto {
+        name: Some("Watch".to_owned()),
+        server_streaming: Some(true),
+        ..MethodDescriptorProto::default()
+    };
+    let service = ServiceDescriptorProto {
+        name: Some("Slow".to_owned()),
+        method: vec![watch],
+        ..ServiceDescriptorProto::default()
+    };
+    let file = FileDescriptorProto {
+        package: Some("test.v1".to_owned()),
+        service: vec![service],
+        ..FileDescriptorProto::default()
+    };
+    FileDescriptorSet { file: vec![file] }.encode_to_vec()
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
@@ -185,11 +220,23 @@ pub(crate) async fn connect(address: SocketAddr) -> Channel {
     soon(endpoint.connect()).await.unwrap()
 }
 
-/// Calls [`Slow`], which never succeeds.
+/// A call of [`Slow`] that never succeeds.
+pub(crate) const CALL: &str = "/test.v1.Slow/Call";
+
+/// Calls [`CALL`].
 pub(crate) async fn call_slow(channel: Channel, request: Request<HealthCheckRequest>) -> Status {
+    call(channel, CALL, request).await
+}
+
+/// Calls [`Slow`], which tells nothing that this could read.
+pub(crate) async fn call(
+    channel: Channel,
+    path: &'static str,
+    request: Request<HealthCheckRequest>,
+) -> Status {
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
-    let path = http::uri::PathAndQuery::from_static("/test.v1.Slow/Call");
+    let path = http::uri::PathAndQuery::from_static(path);
     let codec = tonic_prost::ProstCodec::<HealthCheckRequest, HealthCheckResponse>::default();
     client
         .unary(request, path, codec)
