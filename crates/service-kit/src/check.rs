@@ -12,7 +12,7 @@ use tonic_health::pb::{
 };
 
 use crate::{
-    config::{Invalid, Reader},
+    config::{Invalid, Reader, parse},
     health,
     listeners::Besides,
     tls,
@@ -66,11 +66,12 @@ pub fn read_target(
     listen: impl FnOnce(&mut Reader<'_>) -> Result<SocketAddr, Invalid>,
 ) -> Result<SocketAddr, Invalid> {
     let listen = listen(reader);
-    let besides = Besides::read(reader);
-    let tls = tls::Options::read(reader);
-    match besides?.health {
-        Some(health) => Ok(health),
-        None if tls?.is_some() => {
+    if let Some(health) = Besides::read(reader)?.health {
+        return Ok(health);
+    }
+    // What is in the files is of no interest here, and may be in the middle of a change.
+    match reader.optional(tls::CERTIFICATE, parse::text)? {
+        Some(_) => {
             let rule = format!("must be set for `check` where {} is", tls::CERTIFICATE);
             Err(reader.reject(health::LISTEN, &rule))
         }

@@ -46,7 +46,7 @@ use tokio::{net::TcpListener, runtime};
 
 use crate::{
     check,
-    config::{self, Environment, Invalid, Reader},
+    config::{self, ConfigErrors, Environment, Invalid, Reader},
     listeners::{Besides, Listeners},
     shutdown, telemetry,
     trace::Traces,
@@ -155,11 +155,38 @@ impl Program {
     }
 
     /// Asks the running service of the same environment for its health. `listen` reads where that listens.
+    ///
+    /// No telemetry is started for that, as what is read for it may be in the middle of a change, and there is nothing
+    /// to trace. What is wrong is printed. Exit status as for [`run`](Self::run).
     pub fn check(
         &self,
         listen: impl FnOnce(&mut Reader<'_>) -> Result<SocketAddr, Invalid>,
     ) -> ExitCode {
-        self.run(|reader| check::read_target(reader, listen), check::check)
+        let target = config::read(&Environment, |reader| check::read_target(reader, listen));
+        let target = match target {
+            Ok(target) => target,
+            Err(errors) => return self.misconfigured(&errors),
+        };
+        let checked = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| chain(&error))
+            .and_then(|runtime| {
+                let checked = runtime.block_on(check::check(target));
+                checked.map_err(|error| chain(&error))
+            });
+        match checked {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let text = format_args!("{}: {error}\n", self.name);
+                print(io::stderr(), text, ExitCode::FAILURE)
+            }
+        }
+    }
+
+    fn misconfigured(&self, errors: &ConfigErrors) -> ExitCode {
+        let text = format_args!("{}: wrong configuration\n{errors}\n", self.name);
+        print(io::stderr(), text, BAD_CONFIGURATION.into())
     }
 
     /// Reads the configuration from the environment, starts telemetry and a runtime, and does the work.
@@ -178,10 +205,7 @@ impl Program {
         });
         let (options, config) = match configured {
             Ok(configured) => configured,
-            Err(errors) => {
-                let text = format_args!("{}: wrong configuration\n{errors}\n", self.name);
-                return print(io::stderr(), text, BAD_CONFIGURATION.into());
-            }
+            Err(errors) => return self.misconfigured(&errors),
         };
         let traces = options.traces.clone();
         let logging = match telemetry::init(options) {

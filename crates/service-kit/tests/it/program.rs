@@ -211,6 +211,22 @@ fn a_check_does_not_speak_tls() {
 }
 
 #[test]
+fn a_check_does_not_look_at_files_that_the_service_follows() {
+    // What the service can't read when it changes it does without, and so is well.
+    let (code, printed) = ended(&mut process(
+        "check",
+        [
+            ("EXAMPLE_LISTEN", "127.0.0.1:1"),
+            ("CIRCLES_HEALTH_LISTEN", "127.0.0.1:1"),
+            ("CIRCLES_TLS_CERT", "/nowhere"),
+            ("CIRCLES_LOG_FILE", "/nowhere"),
+        ],
+    ));
+    assert_eq!(code, Some(1), "{printed}");
+    assert!(printed.contains("cannot connect"), "{printed}");
+}
+
+#[test]
 fn sigterm_and_sigint_end_a_service_with_0() {
     for signal in ["TERM", "INT"] {
         let mut command = process(
