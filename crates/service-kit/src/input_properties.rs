@@ -133,7 +133,10 @@ proptest! {
 
     #[test]
     fn secrets_survive_any_bytes(
-        url in texts(["mysql://user:Tr0ub4dor@localhost/circles", "redis://:Tr0ub4dor@localhost"]),
+        url in prop_oneof![
+            texts(["mysql://user:Tr0ub4dor@localhost/circles", "redis://:Tr0ub4dor@localhost"]),
+            Just(String::new()),
+        ],
         file in proptest::option::of(Just("/Tr0ub4dor\0")),
     ) {
         let mut variables = BTreeMap::from([("URL", url.as_str())]);
@@ -144,8 +147,8 @@ proptest! {
                 prop_assert!(!shown.contains("Tr0ub4dor"));
                 prop_assert_eq!(secret.expose(), url);
             }
-            // The name of a file may be told, what is in the variable may not.
-            Err(errors) => prop_assert!(url.is_empty() || !errors.to_string().contains("Tr0ub4dor")),
+            // Nor is the name of a file told, as the secret itself may stand there by mistake.
+            Err(errors) => prop_assert!(!errors.to_string().contains("Tr0ub4dor")),
         }
     }
 

@@ -129,7 +129,8 @@ impl Reader<'_> {
                 ),
                 Err(error) => {
                     let rule = format!("must name a readable text file ({error})");
-                    return Err(self.note(&file_name, rule, Some(path)));
+                    // The path is not told: it is the secret where that was put into the wrong variable.
+                    return Err(self.note(&file_name, rule, None));
                 }
             },
         };

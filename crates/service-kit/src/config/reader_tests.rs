@@ -127,3 +127,10 @@ fn a_secret_may_come_from_a_file() {
         "{missing:?}"
     );
 }
+
+#[test]
+fn a_secret_in_the_place_of_a_file_name_is_not_told() {
+    let source = given([("S_FILE", "mysql://me:hunter2@localhost")]);
+    let told = lines(read(&source, |reader| reader.secret("S", Secret::parse)));
+    assert!(!told[0].contains("hunter2"), "{told:?}");
+}
