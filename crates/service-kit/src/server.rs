@@ -74,6 +74,10 @@ const HEALTH_LIMITS: Limits = Limits {
     handshake: Duration::from_secs(2),
 };
 
+/// After which time connections to it are cut off. A probe is done in a moment; whoever stays for longer would in the
+/// end keep all others out, and a process that nobody finds alive is ended.
+const HEALTH_CONNECTION_AGE: Duration = Duration::from_secs(60);
+
 /// Settings of a [`Server`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -305,7 +309,11 @@ impl Server {
             background.spawn(metrics::serve(listener, self.metrics.clone()));
         }
         if let Some(listener) = listeners.health {
-            background.spawn(serve_health(listener, self.readiness.clone()));
+            background.spawn(serve_health(
+                listener,
+                self.readiness.clone(),
+                HEALTH_CONNECTION_AGE,
+            ));
         }
         let tls = self.options.tls.as_ref().map(Tls::open).transpose()?;
         let counts = Counts::new(&self.metrics);
@@ -400,8 +408,8 @@ fn transport() -> transport::Server {
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
 }
 
-/// Tells the health to probes until it is dropped.
-async fn serve_health(listener: TcpListener, readiness: Readiness) {
+/// Tells the health to probes until it is dropped, on connections that may become so old.
+async fn serve_health(listener: TcpListener, readiness: Readiness, age: Duration) {
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "health is served");
     }
@@ -409,6 +417,9 @@ async fn serve_health(listener: TcpListener, readiness: Readiness) {
     let counts = Counts::new(&Metrics::new());
     let incoming = Connections::accept(listener, HEALTH_LIMITS, None, counts);
     let served = transport()
+        .max_connection_age(age)
+        // With a grace tonic cuts off, where it would else wait for the client to go.
+        .max_connection_age_grace(Duration::ZERO)
         .add_service(readiness.service())
         .serve_with_incoming(incoming);
     if let Err(error) = served.await {
@@ -421,4 +432,33 @@ async fn serve_health(listener: TcpListener, readiness: Readiness) {
 fn spread(age: Duration) -> Duration {
     let tenths = f64::from(RandomState::new().hash_one(0) as u32) / f64::from(u32::MAX);
     age.mul_f64(0.9 + 0.2 * tenths)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+    use tokio_util::task::AbortOnDropHandle;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_stays_at_the_health_is_cut_off() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let age = Duration::from_millis(300);
+        let health = serve_health(listener, Readiness::new([""]), age);
+        let _health = AbortOnDropHandle::new(tokio::spawn(health));
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        // All of a connection's beginning, with settings of which there are none.
+        let beginning = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        idle.write_all(beginning).await.unwrap();
+        // Sooner than one that gives no sign of life.
+        let mut answer = Vec::new();
+        let closed = time::timeout(KEEPALIVE_INTERVAL, idle.read_to_end(&mut answer));
+        assert!(closed.await.is_ok());
+        assert!(!answer.is_empty(), "it had begun");
+    }
 }
