@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 #[error("cannot read {}", .path.display())]
 pub struct FileError {
     /// Which one.
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Why not.
     source: io::Error,
 }
@@ -99,11 +99,11 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert_eq!(told.recv().await.unwrap(), [text.as_bytes()]);
         }
-        // Gone, then back as it was known last.
+        // Gone, then back as it was known last, which is told again.
         fs::remove_file(&path).unwrap();
         time::sleep(2 * INTERVAL).await;
-        fs::write(&path, "three").unwrap();
-        assert_eq!(told.recv().await.unwrap(), [b"three"]);
+        fs::write(&path, "two").unwrap();
+        assert_eq!(told.recv().await.unwrap(), [b"two"]);
         drop(follower);
         assert_eq!(told.recv().await, None);
         fs::remove_file(&path).unwrap();

@@ -63,7 +63,18 @@ impl Options {
         };
         match options.load() {
             Ok(_) => Ok(Some(options)),
-            Err(error) => Err(reader.reject(error.variable(), &chain(&error))),
+            Err(error) => Err(reader.reject(options.variable(&error), &chain(&error))),
+        }
+    }
+
+    /// Whose mistake it is.
+    fn variable(&self, error: &TlsError) -> &'static str {
+        match error {
+            TlsError::File(error) if error.path == self.key => KEY,
+            TlsError::File(error) if Some(&error.path) == self.client_ca.as_ref() => CLIENT_CA,
+            TlsError::File(_) | TlsError::Certificate(_) => CERTIFICATE,
+            TlsError::Key(_) | TlsError::Pair(_) => KEY,
+            TlsError::Authorities(_) | TlsError::Authority(_) | TlsError::Verifier(_) => CLIENT_CA,
         }
     }
 
@@ -103,17 +114,6 @@ pub enum TlsError {
     /// They can't be used.
     #[error("must hold certificates of authorities")]
     Verifier(#[source] VerifierBuilderError),
-}
-
-impl TlsError {
-    /// Whose mistake it is.
-    fn variable(&self) -> &'static str {
-        match self {
-            Self::File(_) | Self::Certificate(_) => CERTIFICATE,
-            Self::Key(_) | Self::Pair(_) => KEY,
-            Self::Authorities(_) | Self::Authority(_) | Self::Verifier(_) => CLIENT_CA,
-        }
-    }
 }
 
 /// What TLS is done with. It is given to each user, so that it does not matter who installed which for the process.

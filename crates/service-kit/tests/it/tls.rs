@@ -191,6 +191,8 @@ fn mistakes_are_found_before_anything_starts() {
         (&[(CERTIFICATE, &*certificate)][..], CERTIFICATE),
         (&[(CLIENT_CA, &*certificate)], CERTIFICATE),
         (&[(CERTIFICATE, &*missing), (KEY, &*key)], CERTIFICATE),
+        (&[(CERTIFICATE, &*certificate), (KEY, &*missing)], KEY),
+        (&[pair[0], pair[1], (CLIENT_CA, &*missing)], CLIENT_CA),
         (&[(CERTIFICATE, &*key), (KEY, &*key)], CERTIFICATE),
         (&[(CERTIFICATE, &*certificate), (KEY, &*empty)], KEY),
         (&[(CERTIFICATE, &*certificate), (KEY, &*others_key)], KEY),
