@@ -16,7 +16,7 @@ use tonic::{Code, service::Routes};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_reflection::pb::{v1, v1alpha};
 
-use crate::support::{PATIENCE, health, soon, start};
+use crate::support::{PATIENCE, health, soon, start, start_with};
 
 #[tokio::test]
 async fn health_is_told_for_the_process_and_its_services() {
@@ -152,6 +152,25 @@ async fn reflection_lists_in_v1alpha() {
             .any(|service| service.name == "grpc.health.v1.Health"),
         "{list:?}"
     );
+}
+
+#[tokio::test]
+async fn reflection_can_be_turned_off() {
+    let options = Options {
+        reflection: false,
+        ..Options::default()
+    };
+    let running = start_with(options).await;
+    running.readiness.set(true);
+    let channel = running.connect().await;
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel.clone());
+    let asked = client.server_reflection_info(tokio_stream::empty());
+    assert_eq!(soon(asked).await.unwrap_err().code(), Code::Unimplemented);
+    let mut client =
+        v1alpha::server_reflection_client::ServerReflectionClient::new(channel.clone());
+    let asked = client.server_reflection_info(tokio_stream::empty());
+    assert_eq!(soon(asked).await.unwrap_err().code(), Code::Unimplemented);
+    assert_eq!(health(channel, "").await, Ok(ServingStatus::Serving as i32));
 }
 
 #[test]
