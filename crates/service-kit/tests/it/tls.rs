@@ -58,10 +58,13 @@ fn issue(authority: &Authority) -> Issued {
 }
 
 async fn serve(tls: tls::Options) -> Running {
+    serve_with(tls, Options::default()).await
+}
+
+async fn serve_with(tls: tls::Options, options: Options) -> Running {
     let server = start_with(Options {
         tls: Some(tls),
-        handshake_timeout: Duration::from_millis(500),
-        ..Options::default()
+        ..options
     })
     .await;
     server.readiness.set(true);
@@ -123,7 +126,12 @@ async fn with_mtls_a_client_needs_a_certificate_of_the_right_authority() {
 async fn a_slow_handshake_is_cut_off_and_holds_nobody_up() {
     let authority = Authority::new();
     let files = Files::new("slow");
-    let server = serve(files.options(&issue(&authority), None)).await;
+    let options = Options {
+        // Enough for the one that is not slow, on a slow machine too.
+        handshake_timeout: Duration::from_secs(2),
+        ..Options::default()
+    };
+    let server = serve_with(files.options(&issue(&authority), None), options).await;
     let mut slow = Vec::new();
     for _ in 0..50 {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
