@@ -108,7 +108,8 @@ impl<S: NamedService> Calls<S> {
 }
 
 impl<S> Calls<S> {
-    /// A place among all calls, or why there is none for this one. First what costs least to refuse.
+    /// A place among all calls, or why there is none for this one. The token comes before the rate, as it tells whose
+    /// rate that is; so whoever calls too fast still has it verified, which is quick for a good one that was seen before.
     fn admit<B>(
         &self,
         request: &mut http::Request<B>,
@@ -130,7 +131,7 @@ impl<S> Calls<S> {
         if let Some(rates) = &self.rates {
             let client = match &admitted {
                 Ok(Some(identity)) => Some(Client::Subject(identity.subject.clone())),
-                // Who is refused counts by the address, so that guessing is slow.
+                // Who is not known, or refused, counts by the address. That bounds the answers, not the verifying.
                 Ok(None) | Err(_) => request.extensions().get().map(Peer::client),
             };
             let too_fast = "this client makes too many calls in a second";
