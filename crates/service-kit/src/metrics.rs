@@ -31,7 +31,7 @@ use prometheus::{
 use tokio::time;
 
 pub(crate) use self::{
-    calls::{Calls, MeasuredCalls},
+    calls::{CallMetrics, MeasuredCalls},
     http::serve,
 };
 

@@ -19,7 +19,7 @@ use crate::{
     incoming::{Connections, Counts, KEEPALIVE_INTERVAL, Limits},
     listeners::Listeners,
     methods::{Method, methods},
-    metrics::{self, Calls, MeasuredCalls, Metrics},
+    metrics::{self, CallMetrics, MeasuredCalls, Metrics},
     tls::{self, Tls, TlsError},
 };
 
@@ -302,7 +302,7 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) -> Result<Drain, ServerError> {
         let listeners = listeners.into();
-        let calls = Calls::new(&self.metrics, &self.methods);
+        let calls = CallMetrics::new(&self.metrics, &self.methods);
         // Served to the end of the drain, which is one of the things to be seen.
         let mut background = JoinSet::new();
         if let Some(listener) = listeners.metrics {

@@ -52,7 +52,7 @@ const CODES: [&str; 17] = [
 
 /// What is measured of calls, with everything found beforehand that a call would otherwise look for.
 #[derive(Debug)]
-pub(crate) struct Calls {
+pub(crate) struct CallMetrics {
     durations: HistogramVec,
     in_flight: Level,
     methods: Vec<MethodCalls>,
@@ -67,7 +67,7 @@ struct MethodCalls {
     durations: [OnceLock<Histogram>; CODES.len()],
 }
 
-impl Calls {
+impl CallMetrics {
     pub(crate) fn new(metrics: &Metrics, methods: &[Method]) -> Self {
         let names = methods.iter().map(|method| method.name.as_str());
         let places = names.clone().enumerate();
@@ -80,7 +80,10 @@ impl Calls {
                 &["rpc_system", "rpc_method", "rpc_response_status_code"],
                 SECONDS,
             ),
-            in_flight: metrics.level("rpc_server_calls_in_flight", "Calls that are under way."),
+            in_flight: metrics.level(
+                "rpc_server_calls_in_flight",
+                "CallMetrics that are under way.",
+            ),
             places: places.collect(),
             methods: names
                 .map(|name| MethodCalls {
@@ -108,7 +111,7 @@ impl Calls {
 /// A call that is under way.
 #[derive(Debug)]
 struct Call {
-    calls: Arc<Calls>,
+    calls: Arc<CallMetrics>,
     method: usize,
     begun: Instant,
     /// How it ends. One that is dropped before that is known was given up by its client, or cut off.
@@ -116,7 +119,7 @@ struct Call {
 }
 
 impl Call {
-    fn begin(calls: &Arc<Calls>, path: &str) -> Self {
+    fn begin(calls: &Arc<CallMetrics>, path: &str) -> Self {
         let unknown = calls.methods.len() - 1;
         calls.in_flight.rise();
         Self {
@@ -139,13 +142,13 @@ impl Drop for Call {
 
 /// The status in headers or trailers, if it is there.
 fn status(headers: &HeaderMap) -> Option<Code> {
-    let number = headers.get("grpc-status")?.to_str().ok()?.parse::<i32>();
-    Some(number.map_or(Code::Unknown, Code::from))
+    let code = headers.get("grpc-status")?;
+    Some(Code::from_bytes(code.as_bytes()))
 }
 
-/// Puts [`Calls`] around a service.
+/// Puts [`CallMetrics`] around a service.
 #[derive(Debug, Clone)]
-pub(crate) struct MeasuredCalls(pub(crate) Arc<Calls>);
+pub(crate) struct MeasuredCalls(pub(crate) Arc<CallMetrics>);
 
 impl<S> Layer<S> for MeasuredCalls {
     type Service = Measured<S>;
@@ -162,7 +165,7 @@ impl<S> Layer<S> for MeasuredCalls {
 #[derive(Debug, Clone)]
 pub(crate) struct Measured<S> {
     inner: S,
-    calls: Arc<Calls>,
+    calls: Arc<CallMetrics>,
 }
 
 impl<S, A, B> Service<Request<A>> for Measured<S>
