@@ -1,6 +1,5 @@
 //! `ImportCircles`: many creations on one stream, answered in the order of the requests.
 
-use std::future::pending;
 use std::pin::Pin;
 
 use circles_proto::circles::v1::import_circles_response::Result as Answer;
@@ -9,7 +8,7 @@ use circles_proto::circles::v1::{
     ImportedCircle,
 };
 use futures_util::{Stream, StreamExt as _, stream};
-use service_kit::auth::Identity;
+use service_kit::auth::{Identity, expired};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, Streaming};
 use tonic_types::StatusExt as _;
@@ -64,16 +63,10 @@ fn until_ended(
     let readiness = service.readiness.clone();
     let identity = Identity::of(request.extensions()).cloned();
     let ended = Box::pin(async move {
-        let expired = async {
-            match identity {
-                Some(identity) => identity.expired().await,
-                None => pending().await,
-            }
-        };
         tokio::select! {
             biased;
             () = readiness.draining() => failure::draining(),
-            () = expired => failure::token_expired(),
+            () = expired(identity) => failure::token_expired(),
         }
     });
     stream::unfold(Some((request.into_inner(), ended)), async |state| {

@@ -58,7 +58,7 @@ mod tokens;
 
 pub(crate) use gate::Gate;
 pub use gate::OpenError;
-pub use identity::{Identity, MissingScope, Scope, Scopes};
+pub use identity::{Identity, MissingScope, Scope, Scopes, expired};
 pub use key::{PassedOver, Unusable};
 pub use keys::{Keys, KeysError};
 pub use options::Options;

@@ -56,7 +56,7 @@ impl Options {
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, Invalid> {
         let filter = reader.optional(LOG, parse_filter);
         let from_file = reader.optional(LOG_FILE, |value| {
-            let path = PathBuf::from(parse::text(value)?);
+            let path = parse::path(value)?;
             let contents = files::read(std::slice::from_ref(&path))
                 .map_err(|error| format!("must name a readable file ({error})"))?;
             Ok::<_, String>((filter_of(&contents)?, (path, contents)))

@@ -44,10 +44,9 @@ impl Options {
     /// # Errors
     /// When the reader refused a variable: one without the other, or files that are not what they should be.
     pub fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, Invalid> {
-        let path = |text: &str| parse::text(text).map(PathBuf::from);
-        let certificate = reader.optional(CERTIFICATE, path);
-        let key = reader.optional(KEY, path);
-        let client_ca = reader.optional(CLIENT_CA, path);
+        let certificate = reader.optional(CERTIFICATE, parse::path);
+        let key = reader.optional(KEY, parse::path);
+        let client_ca = reader.optional(CLIENT_CA, parse::path);
         let (certificate, key, client_ca) = (certificate?, key?, client_ca?);
         let options = match (certificate, key, client_ca) {
             (None, None, None) => return Ok(None),

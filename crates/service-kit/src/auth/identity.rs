@@ -1,5 +1,6 @@
 //! Who a caller is, and what the issuer lets them do.
 
+use std::future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -48,6 +49,14 @@ impl Identity {
         } else {
             Err(MissingScope(scope))
         }
+    }
+}
+
+/// Resolves when this caller's token is no longer good: never where nobody is asked for one.
+pub async fn expired(identity: Option<Arc<Identity>>) {
+    match identity {
+        Some(identity) => identity.expired().await,
+        None => future::pending().await,
     }
 }
 

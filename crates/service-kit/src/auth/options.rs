@@ -1,6 +1,5 @@
 //! Where the keys are, and what a token has to say.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 
 use super::gate::load;
@@ -34,7 +33,7 @@ impl Options {
     /// When the file is not what it should be, or one of the others is set without it: whoever did that believes that
     /// tokens are verified.
     pub fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, Invalid> {
-        let keys = reader.optional(KEYS, |path| Ok::<_, Infallible>(PathBuf::from(path)));
+        let keys = reader.optional(KEYS, parse::path);
         let issuer = reader.optional(ISSUER, parse::text);
         let audience = reader.optional(AUDIENCE, parse::text);
         let (keys, issuer, audience) = (keys?, issuer?, audience?);

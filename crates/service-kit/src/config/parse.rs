@@ -1,6 +1,8 @@
 //! Parsers for [`Reader`](super::Reader). Their errors are the rules that the value broke.
 
-use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{
+    fmt::Display, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration,
+};
 
 /// Any text.
 ///
@@ -8,6 +10,14 @@ use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, str::FromStr, time
 /// None: an empty variable counts as unset before it gets here.
 pub fn text(value: &str) -> Result<String, String> {
     Ok(value.to_owned())
+}
+
+/// The path of a file, which need not be there.
+///
+/// # Errors
+/// None, as for [`text`].
+pub fn path(value: &str) -> Result<PathBuf, String> {
+    text(value).map(PathBuf::from)
 }
 
 /// An IP address and a port to listen on. Names are not resolved.

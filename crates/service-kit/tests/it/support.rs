@@ -21,6 +21,7 @@ use service_kit::{
     server::{Drain, Options, Server, ServerError},
     status::Domain,
 };
+pub(crate) use test_support::hosted::soon;
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, oneshot},
@@ -47,13 +48,6 @@ pub(crate) const MAX_STREAMS: usize = 1;
 
 /// What a token has to grant for calls of [`Slow`].
 pub(crate) const SCOPE: &str = "test.slow";
-
-/// Fails the test rather than wait for ever.
-pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future)
-        .await
-        .expect("it takes too long")
-}
 
 /// Answers calls of `Call` with ABORTED once they are released, and others, of which `Watch` is a stream, with a text at
 /// once.
