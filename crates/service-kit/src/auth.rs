@@ -1,31 +1,9 @@
 //! Who calls, and what they may: bearer tokens that are verified here, without asking anybody.
 //!
 //! A token is a JWT (RFC 7519) in the form of an access token (RFC 9068), signed by an issuer whose public keys are
-//! given as a JWK Set (RFC 7517). A [`Tokens`] verifies it and tells the [`Identity`] of the caller, or a [`Refusal`],
-//! which turns into an UNAUTHENTICATED. What the caller may do is a question of its own: [`Identity::require`], whose
-//! failure is a PERMISSION_DENIED.
-//!
-//! ```
-//! use std::time::SystemTime;
-//! use service_kit::auth::{Keys, Scope, Tokens};
-//! use service_kit::status::Domain;
-//! use tonic::{Code, codegen::http::HeaderMap};
-//!
-//! const DOMAIN: Domain = Domain::new("circles.v1");
-//! const READ: Scope = Scope::new("circles.read");
-//!
-//! # let jwks = test_support::tokens::Issuer::ed25519("1").jwks();
-//! let keys = Keys::parse(jwks.as_bytes())?;
-//! let tokens = Tokens::new(keys, Some("https://issuer.example".into()), Some("circles".into()));
-//!
-//! let headers = HeaderMap::new(); // Those of a call; this one has no token.
-//! let answer = match tokens.verify(&headers, SystemTime::now()) {
-//!     Err(refusal) => Err(refusal.status(DOMAIN)),
-//!     Ok(caller) => caller.require(READ).map_err(|missing| missing.status(DOMAIN)),
-//! };
-//! # assert_eq!(answer.unwrap_err().code(), Code::Unauthenticated);
-//! # Ok::<(), service_kit::auth::KeysError>(())
-//! ```
+//! given as a JWK Set (RFC 7517). Who makes a call that [`Calls`](crate::calls::Calls) let in is its [`Identity`]; a
+//! [`Refusal`] turns into an UNAUTHENTICATED. What the caller may do is a question of its own: a [`Scope`] that the token
+//! does not grant is a PERMISSION_DENIED.
 //!
 //! # Why no JWT library
 //!
@@ -58,9 +36,6 @@ mod tokens;
 
 pub(crate) use gate::Gate;
 pub use gate::OpenError;
-pub use identity::{Identity, MissingScope, Scope, Scopes, expired};
-pub use key::{PassedOver, Unusable};
-pub use keys::{Keys, KeysError};
+pub use identity::{Identity, Scope, expired};
 pub use options::Options;
 pub use refusal::Refusal;
-pub use tokens::Tokens;

@@ -61,7 +61,7 @@ pub enum CheckError {
 ///
 /// # Errors
 /// When the reader refused a variable, or the service tells its health by TLS alone, which this does not speak.
-pub fn read_target(
+pub(crate) fn read_target(
     reader: &mut Reader<'_>,
     listen: impl FnOnce(&mut Reader<'_>) -> Result<SocketAddr, Invalid>,
 ) -> Result<SocketAddr, Invalid> {

@@ -114,12 +114,12 @@ fn parse_format(value: &str) -> Result<Format, &'static str> {
 /// Telemetry was set up before in this process.
 #[derive(Debug, thiserror::Error)]
 #[error("telemetry was set up before")]
-pub struct AlreadySet;
+pub(crate) struct AlreadySet;
 
 /// Logging that has started. What is logged follows its file for as long as this lives.
 #[derive(Debug)]
 #[must_use]
-pub struct Logging {
+pub(crate) struct Logging {
     filter: reload::Handle<EnvFilter, Registry>,
     file: Option<(PathBuf, Contents)>,
 }
@@ -141,7 +141,7 @@ impl Logging {
 ///
 /// # Errors
 /// When it was done before.
-pub fn init(options: Options) -> Result<Logging, AlreadySet> {
+pub(crate) fn init(options: Options) -> Result<Logging, AlreadySet> {
     let layer = fmt::layer::<Registry>().with_writer(io::stderr);
     let layer = match options.format {
         Format::Text => layer.with_ansi(io::stderr().is_terminal()).boxed(),

@@ -19,7 +19,7 @@ pub struct Identity {
     /// Who it is, in the words of the issuer: 1 to 255 bytes without control characters.
     pub subject: String,
     /// What they may do.
-    pub scopes: Scopes,
+    pub(crate) scopes: Scopes,
     /// From when on the token is refused. What goes on for longer, such as a stream, has to end then.
     pub expires: SystemTime,
 }
@@ -43,7 +43,7 @@ impl Identity {
     ///
     /// # Errors
     /// Which scope is missing.
-    pub fn require(&self, scope: Scope) -> Result<(), MissingScope> {
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), MissingScope> {
         if self.scopes.contains(scope) {
             Ok(())
         } else {
@@ -90,18 +90,18 @@ impl Scope {
 
 /// The scopes of a token, those of other services among them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scopes(Box<str>);
+pub(crate) struct Scopes(Box<str>);
 
 impl Scopes {
     /// Those of a text in which spaces separate them.
     #[must_use]
-    pub fn new(text: impl Into<Box<str>>) -> Self {
+    pub(crate) fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
 
     /// Whether this one is among them. Names are compared as they are, and none includes another one.
     #[must_use]
-    pub fn contains(&self, scope: Scope) -> bool {
+    pub(crate) fn contains(&self, scope: Scope) -> bool {
         self.0.split(' ').any(|name| name == scope.0)
     }
 }
@@ -109,12 +109,12 @@ impl Scopes {
 /// The caller is known, but may not do this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the token does not grant {}", .0.as_str())]
-pub struct MissingScope(pub Scope);
+pub(crate) struct MissingScope(pub(crate) Scope);
 
 impl MissingScope {
     /// PERMISSION_DENIED, reason `SCOPE_MISSING`, with the scope that is needed in the metadata.
     #[must_use]
-    pub fn status(self, domain: Domain) -> Status {
+    pub(crate) fn status(self, domain: Domain) -> Status {
         domain
             .failure(Code::PermissionDenied, "SCOPE_MISSING", self.to_string())
             .metadata("scope", self.0.as_str())

@@ -11,7 +11,8 @@ use tonic::codegen::http::header::AUTHORIZATION;
 use tonic::codegen::http::{HeaderMap, HeaderValue};
 
 use super::claims::{Claims, Expected};
-use super::{Keys, Tokens};
+use super::keys::Keys;
+use super::tokens::Tokens;
 
 /// Stands where a caller or an issuer may keep something to themselves.
 const SECRET: &str = "Tr0ub4dor";

@@ -13,7 +13,7 @@ const SECRETS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
 /// The keys that an issuer signs with, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keys {
+pub(crate) struct Keys {
     keys: Vec<Key>,
     passed_over: Vec<PassedOver>,
 }
@@ -25,7 +25,7 @@ impl Keys {
     /// # Errors
     /// When it is none, when no key in it can be used, or when there is a secret in it: that has to go nowhere
     /// near a service, and whoever can read the secret can make tokens.
-    pub fn parse(json: &[u8]) -> Result<Self, KeysError> {
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, KeysError> {
         let set: Map<String, Value> =
             serde_json::from_slice(json).map_err(|error| KeysError::NotJson {
                 line: error.line(),
@@ -50,15 +50,14 @@ impl Keys {
     }
 
     /// How many keys are used.
-    #[expect(clippy::len_without_is_empty, reason = "there is at least one")]
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
     /// The keys of the set that are not used, for the log: a token signed with one of them is refused.
     #[must_use]
-    pub fn passed_over(&self) -> &[PassedOver] {
+    pub(crate) fn passed_over(&self) -> &[PassedOver] {
         &self.passed_over
     }
 

@@ -23,7 +23,7 @@ const REMEMBERED: usize = 10_000;
 /// verified is remembered, which takes 2 µs. It is found by the SHA-256 of the token, which itself is not kept. What was
 /// refused is not remembered.
 #[derive(Clone)]
-pub struct Tokens(Arc<Shared>);
+pub(crate) struct Tokens(Arc<Shared>);
 
 struct Shared {
     expected: Expected,
@@ -40,7 +40,7 @@ struct Trust {
 impl Tokens {
     /// Verifies with these keys, and demands this `iss` and this `aud` where they are given.
     #[must_use]
-    pub fn new(keys: Keys, issuer: Option<String>, audience: Option<String>) -> Self {
+    pub(crate) fn new(keys: Keys, issuer: Option<String>, audience: Option<String>) -> Self {
         Self(Arc::new(Shared {
             expected: Expected { issuer, audience },
             trust: RwLock::new(Trust::new(keys)),
@@ -48,7 +48,7 @@ impl Tokens {
     }
 
     /// Takes other keys from now on. What was verified under the older ones is forgotten.
-    pub fn replace(&self, keys: Keys) {
+    pub(crate) fn replace(&self, keys: Keys) {
         let trust = Trust::new(keys);
         *self.0.trust.write().unwrap_or_else(PoisonError::into_inner) = trust;
     }
@@ -57,7 +57,11 @@ impl Tokens {
     ///
     /// # Errors
     /// The rule that the token broke, or that there is none.
-    pub fn verify(&self, headers: &HeaderMap, now: SystemTime) -> Result<Arc<Identity>, Refusal> {
+    pub(crate) fn verify(
+        &self,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Result<Arc<Identity>, Refusal> {
         let token = bearer(headers)?;
         let trust = Arc::clone(&self.0.trust.read().unwrap_or_else(PoisonError::into_inner));
         let fingerprint = fingerprint(token);
