@@ -31,6 +31,7 @@ on_every_engine!(
     a_client_that_does_not_read_is_not_read_from,
     a_client_that_vanishes_leaves_nothing_half_done,
     an_import_waits_for_room_while_others_are_refused,
+    imports_take_no_places_of_calls,
     a_drain_answers_what_was_read,
     a_malformed_request_ends_its_stream_alone,
 );
@@ -331,6 +332,27 @@ async fn an_import_waits_for_room_while_others_are_refused(engine: Engine) {
         created(next(&mut answers).await.unwrap());
     }
     assert_eq!(log.events().await.len(), 100 + taken);
+}
+
+async fn imports_take_no_places_of_calls(engine: Engine) {
+    let log = Log::create(engine).await;
+    let mut config = log.config();
+    (config.server.max_calls, config.server.max_streams) = (1, 1);
+    let service = Service::start(config);
+    service.serving().await;
+    let mut client = service.client().await;
+    let mut answers = begin(&mut client, tokio_stream::pending()).await;
+    let another = client.import_circles(tokio_stream::empty());
+    let refusal = soon(another).await.unwrap_err();
+    let too_many = (Code::ResourceExhausted, "TOO_MANY_STREAMS".to_owned());
+    assert_eq!(why(&refusal), too_many);
+    assert!(tells_when_to_retry(&refusal));
+    let single = client.create_circle(create("tennis", 20));
+    soon(single).await.unwrap();
+    // The drain ends it.
+    let stopping = service.stop();
+    assert!(next(&mut answers).await.is_err());
+    stopping.ended().await;
 }
 
 async fn a_drain_answers_what_was_read(engine: Engine) {
