@@ -1,6 +1,7 @@
 //! `ImportCircles`: many creations on one stream, answered in the order of the requests.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use circles_proto::circles::v1::import_circles_response::Result as Answer;
 use circles_proto::circles::v1::{
@@ -9,6 +10,7 @@ use circles_proto::circles::v1::{
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use service_kit::auth::{Identity, expired};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, Streaming};
 use tonic_types::StatusExt as _;
@@ -21,6 +23,10 @@ use crate::failure;
 /// How many requests of one stream are worked on at the same time, or wait for the client to
 /// read their answers. Enough that a stream by itself fills a good part of a group commit.
 const IN_FLIGHT: usize = 256;
+
+/// How many requests of all streams are worked on at the same time, or wait for room in the
+/// writer's queue. It is what thousands of streams can keep in memory by sending.
+pub(super) const WORKED_ON: usize = 16_384;
 
 /// The answers of one stream.
 pub(crate) type Answers = Pin<Box<dyn Stream<Item = Result<ImportCirclesResponse, Status>> + Send>>;
@@ -39,8 +45,12 @@ pub(crate) fn answers(
         .map(move |item| {
             let (service, caller) = (service.clone(), caller.clone());
             // A client that is gone takes with it what is not in the queue yet.
-            let task = item.map(|request| {
-                AbortOnDropHandle::new(tokio::spawn(create(service, request, caller)))
+            let task = item.map(|(request, place)| {
+                AbortOnDropHandle::new(tokio::spawn(async move {
+                    let created = create(service, request, caller).await;
+                    drop(place);
+                    created
+                }))
             });
             async move {
                 let created = task?.await.unwrap_or_else(|error| {
@@ -54,12 +64,15 @@ pub(crate) fn answers(
     Box::pin(answers)
 }
 
-/// The requests, until the client has sent the last one, the transport fails, the client's token
-/// expires, or the service drains; the latter three are told by an error at the end.
+/// The requests, each with its place among those that are worked on, until the client has sent the
+/// last one, the transport fails, the client's token expires, or the service drains; the latter three are told by an
+/// error at the end.
 fn until_ended(
     service: &CommandService,
     request: Request<Streaming<ImportCirclesRequest>>,
-) -> impl Stream<Item = Result<ImportCirclesRequest, Status>> + Send + use<> {
+) -> impl Stream<Item = Result<(ImportCirclesRequest, OwnedSemaphorePermit), Status>> + Send + use<>
+{
+    let places = Arc::clone(&service.imports);
     let readiness = service.readiness.clone();
     let identity = Identity::of(request.extensions()).cloned();
     let ended = Box::pin(async move {
@@ -69,14 +82,27 @@ fn until_ended(
             () = expired(identity) => failure::token_expired(),
         }
     });
-    stream::unfold(Some((request.into_inner(), ended)), async |state| {
-        let (mut requests, mut ended) = state?;
+    stream::unfold(Some((request.into_inner(), ended, places)), async |state| {
+        let (mut requests, mut ended, places) = state?;
+        let next = async {
+            let request = match requests.message().await.transpose()? {
+                Ok(request) => request,
+                Err(status) => return Some(Err(status)),
+            };
+            // Nobody closes it.
+            let place = Arc::clone(&places).acquire_owned().await;
+            Some(
+                place
+                    .map_err(|_| failure::draining())
+                    .map(|place| (request, place)),
+            )
+        };
         let request = tokio::select! {
             biased;
             status = &mut ended => Err(status),
-            request = requests.message() => request.transpose()?,
+            request = next => request?,
         };
-        let goes_on = request.is_ok().then_some((requests, ended));
+        let goes_on = request.is_ok().then_some((requests, ended, places));
         Some((request, goes_on))
     })
 }

@@ -13,6 +13,7 @@ use circles_proto::circles::v1::{
     ImportCirclesRequest, UpdateCircleRequest, UpdateCircleResponse,
 };
 use service_kit::health::Readiness;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::convert::Caller;
@@ -24,6 +25,8 @@ use crate::failure;
 pub(crate) struct CommandService {
     commands: Arc<OnceLock<Commands>>,
     readiness: Readiness,
+    /// Places for the requests of imports that are worked on.
+    imports: Arc<Semaphore>,
 }
 
 impl CommandService {
@@ -31,6 +34,7 @@ impl CommandService {
         Self {
             commands,
             readiness,
+            imports: Arc::new(Semaphore::new(import::WORKED_ON)),
         }
     }
 
