@@ -199,22 +199,26 @@ impl Lane {
         }
     }
 
-    /// Takes in a page, unless the log lost what was read before it: then
-    /// answers where it goes on.
+    /// Takes in a page, unless the log lost what came before it: then answers
+    /// where it goes on.
     fn take(&mut self, page: ChangePage, count: u32) -> Option<Sequence> {
         self.checkpoint = page.checkpoint.map_or(Sequence::ZERO, |at| at.sequence);
         self.floor = page.floor;
+        // What was told can lie behind the last entry that was read, as a
+        // partition need not have any for long.
+        let known = self.read.max(self.told);
         if self.rewound != page.rewound {
             self.rewound = page.rewound;
             let common = page.rewound.map(|rewound| rewound.common);
-            if let Some(common) = common.filter(|common| self.read.sequence > *common) {
+            if let Some(common) = common.filter(|common| known.sequence > *common) {
                 let place = ChangePosition::of(common);
-                (self.read, self.told, self.more) = (place, place, true);
-                self.pending.clear();
+                // What is not lost and was not told yet still is to be.
+                self.pending.retain(|entry| entry.position <= place);
+                (self.read, self.told, self.more) = (place, self.told.min(place), true);
                 return Some(common);
             }
         }
-        self.lost |= page.floor > self.read.sequence;
+        self.lost |= page.floor > known.sequence;
         self.more = page.entries.len() == count as usize;
         if let Some(last) = page.entries.last() {
             self.read = last.position;

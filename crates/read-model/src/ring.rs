@@ -88,7 +88,10 @@ impl Ring {
     pub(crate) fn see(&mut self, lanes: &Lanes) {
         self.horizon = lanes.horizon();
         self.floor = lanes.floor();
-        self.rewound = lanes.rewound().collect();
+        if !lanes.rewound().eq(self.rewound.iter().copied()) {
+            self.rewound = lanes.rewound().collect();
+            self.backs += 1;
+        }
         self.fresh = true;
         self.fault = None;
     }
@@ -114,7 +117,6 @@ impl Ring {
         self.kept
             .retain(|kept| kept.partition != partition || kept.entry.position <= common);
         self.base[partition] = self.base[partition].min(common);
-        self.backs += 1;
     }
 
     /// The place behind all entries.

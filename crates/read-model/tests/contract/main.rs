@@ -100,6 +100,9 @@ test_support::on_every_redis! {
     }
     renewal {
         a_watch_goes_back_with_the_log,
+        what_waits_for_another_partition_is_told_after_a_loss,
+        a_partition_that_lost_no_event_goes_back_too,
+        a_partition_without_kept_changes_ends_no_watch,
         corrections_are_told,
         a_read_model_that_is_built_anew_is_waited_for,
         a_watch_ends_where_changes_were_lost,

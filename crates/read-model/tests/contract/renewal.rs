@@ -12,21 +12,32 @@ use test_support::redis::Engine;
 use tokio::time::timeout;
 
 use crate::feed::{feeding, go_on, happen, next, next_change, next_changes, quiet, says_nothing};
-use crate::rig::{PARTITIONS, Rig, eventually, in_time, private, shared, spread};
-use crate::world::World;
+use crate::rig::{PARTITIONS, Rig, eventually, in_time, private, private_spread, shared, spread};
+use crate::world::{World, checkpoint_at};
 
 /// Takes a read model back to the log as it was in `world`, whose events after
-/// that are lost, as a projector does it.
-async fn rewind<S>(rig: &mut Rig<S>, world: World) {
+/// that are lost, as a projector does it: each partition that has come further
+/// goes back to the last event of its own. Answers the first of these.
+async fn rewind<S>(rig: &mut Rig<S>, world: World) -> Sequence {
     let layout = rig.connection.layout();
-    let common = world.checkpoint;
-    let lost: Vec<CircleId> = rig.world.changes[world.changes.len()..]
-        .iter()
-        .map(|entry| entry.circle_id)
-        .collect();
+    let (left, lost) = rig.world.changes.split_at(world.changes.len());
+    let mut first = world.checkpoint.sequence;
     for (n, partition) in rig.partitions.iter().enumerate() {
-        let of_partition = |id: &&CircleId| layout.partition_of(**id) == n;
-        let mut ids: Vec<CircleId> = lost.iter().filter(of_partition).copied().collect();
+        let standing = partition.standing().await.unwrap().unwrap();
+        let reached = standing.checkpoint.sequence;
+        if reached <= world.checkpoint.sequence {
+            continue;
+        }
+        let of_partition = |entry: &&ChangeEntry| layout.partition_of(entry.circle_id) == n;
+        let common = left.iter().rfind(of_partition);
+        let common = common.map_or(Sequence::ZERO, |entry| entry.position.sequence);
+        first = first.min(common);
+        let mut ids: Vec<CircleId> = lost
+            .iter()
+            .filter(of_partition)
+            .filter(|entry| entry.position.sequence <= reached)
+            .map(|entry| entry.circle_id)
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         let parked: Vec<Parked> = ids
@@ -34,13 +45,13 @@ async fn rewind<S>(rig: &mut Rig<S>, world: World) {
             .map(|id| Parked {
                 circle_id: *id,
                 event: ParkedEvent {
-                    sequence: common.sequence.next(),
+                    sequence: common.next(),
                     version: Version::FIRST,
                     reason: "it is folded anew".to_owned(),
                 },
             })
             .collect();
-        let standing = partition.standing().await.unwrap().unwrap();
+        let common = checkpoint_at(common);
         let standing = partition
             .rewind(&standing, common, &parked)
             .await
@@ -54,6 +65,7 @@ async fn rewind<S>(rig: &mut Rig<S>, world: World) {
         assert!(matches!(done, Ok(Repaired::Done { .. })), "{done:?}");
     }
     rig.world = world;
+    first
 }
 
 /// The changes without corrections.
@@ -80,7 +92,7 @@ pub(crate) async fn a_watch_goes_back_with_the_log(engine: Engine) {
         let (mut waiting, _) = feeding.watch(Some(33)).await;
         assert_eq!(next_events(&mut behind, 3).await, rig.world.changes[20..23]);
 
-        rewind(&mut rig, common.clone()).await;
+        let first = rewind(&mut rig, common.clone()).await.get();
         // Other events in the places of those, and more.
         for n in 0..15 {
             rig.world.create("other", 100 + n);
@@ -105,15 +117,20 @@ pub(crate) async fn a_watch_goes_back_with_the_log(engine: Engine) {
         );
         says_nothing(&mut live).await;
 
-        // Whoever begins at a lost event begins at the common one.
+        // Whoever begins at a lost event begins at the last one that no
+        // partition has lost.
         for from in [21, 25, 30] {
             let (mut watch, begin) = feeding.watch(Some(from)).await;
-            assert_eq!(begin, 20);
-            assert_eq!(next_events(&mut watch, 15).await, rig.world.changes[20..]);
+            assert_eq!(begin, first);
+            let expected = &rig.world.changes[first as usize..];
+            assert_eq!(next_events(&mut watch, expected.len()).await, expected);
         }
-        let (mut watch, begin) = feeding.watch(Some(20)).await;
-        assert_eq!(begin, 20);
-        assert_eq!(next_events(&mut watch, 15).await, rig.world.changes[20..]);
+        let (mut watch, begin) = feeding.watch(Some(first)).await;
+        assert_eq!(begin, first);
+        assert_eq!(
+            next_events(&mut watch, 3).await,
+            rig.world.changes[first as usize..][..3]
+        );
         let (mut watch, begin) = feeding.watch(Some(31)).await;
         assert_eq!(begin, 31);
         assert_eq!(next_events(&mut watch, 4).await, rig.world.changes[31..]);
@@ -144,6 +161,104 @@ pub(crate) async fn a_watch_goes_back_with_the_log(engine: Engine) {
         rig.catch_up().await;
         assert_eq!(next_events(&mut live, 15).await, rig.world.changes[20..]);
     }
+}
+
+/// Circles of both of two partitions, in this order.
+async fn two_partitions<S>(rig: &mut Rig<S>) -> [CircleId; 2] {
+    let layout = rig.connection.layout();
+    let ids: Vec<CircleId> = (0..10).map(|_| rig.world.create("chess", 20)).collect();
+    rig.catch_up().await;
+    let of = |n| ids.iter().rfind(|id| layout.partition_of(**id) == n);
+    [0, 1].map(|n| *of(n).expect("ten circles are not all in one partition"))
+}
+
+/// One partition was ahead when the log lost its end.
+pub(crate) async fn what_waits_for_another_partition_is_told_after_a_loss(engine: Engine) {
+    let mut rig = private_spread(engine, 2).await;
+    let [a, b] = two_partitions(&mut rig).await;
+    let feeding = quiet(&rig, 16_384);
+    let (mut watch, begin) = feeding.watch(None).await;
+    assert_eq!(begin, 10);
+
+    // The second partition does not get these.
+    for (n, id) in [b, a, b, b, a].into_iter().enumerate() {
+        rig.world.update(id, None, Some(30 + n as i64));
+    }
+    let mut left = rig.world.clone();
+    rig.world.update(a, None, Some(40));
+    let batch = rig.world.batches(rig.connection.layout()).remove(0);
+    let standing = rig.standing().await;
+    let applied = rig.partition().apply(&standing, &batch).await;
+    assert!(matches!(applied, Ok(Outcome::Applied(_))), "{applied:?}");
+    let peek = rig.peek().await;
+    peek.take_calls().await;
+    let mut reads = 0;
+    eventually("both partitions are read once more", async || {
+        let calls = peek.take_calls().await;
+        let calls = calls.iter().filter(|(command, _)| command == "xrange");
+        reads += calls.map(|(_, calls)| calls).sum::<u64>();
+        reads >= 4
+    })
+    .await;
+
+    // The first one has its part of what is left already.
+    let behind = left.batches(rig.connection.layout()).remove(1);
+    rewind(&mut rig, left).await;
+    let standing = rig.partitions[1].standing().await.unwrap().unwrap();
+    rig.partitions[1].apply(&standing, &behind).await.unwrap();
+    go_on(&mut rig, 5, 1).await;
+    assert_eq!(next_events(&mut watch, 10).await, rig.world.changes[10..]);
+}
+
+/// A partition goes back to the last event of its own.
+pub(crate) async fn a_partition_that_lost_no_event_goes_back_too(engine: Engine) {
+    let mut rig = spread(engine, 2).await;
+    let [a, b] = two_partitions(&mut rig).await;
+    for n in 0..8 {
+        rig.world.update(a, None, Some(30 + n));
+    }
+    rig.catch_up().await;
+    let common = rig.world.clone();
+    for n in 0..2 {
+        rig.world.update(a, None, Some(40 + n));
+    }
+    rig.catch_up().await;
+    let feeding = quiet(&rig, 16_384);
+    // One that has read all of it and told little, and is not at the ring.
+    let (mut behind, _) = feeding.watch(Some(0)).await;
+    let before = rig.world.changes.clone();
+    assert_eq!(next_changes(&mut behind, 1).await, before[..1]);
+    let (mut live, _) = feeding.watch(None).await;
+
+    rewind(&mut rig, common).await;
+    for id in [b, a, b] {
+        rig.world.update(id, None, Some(50));
+        rig.catch_up().await;
+    }
+    assert_eq!(next_events(&mut live, 3).await, rig.world.changes[18..]);
+    assert_eq!(next_events(&mut behind, 19).await, before[1..]);
+    assert_eq!(next_events(&mut behind, 3).await, rig.world.changes[18..]);
+}
+
+/// Where a partition has none of the changes that are kept, none of its own are lost.
+pub(crate) async fn a_partition_without_kept_changes_ends_no_watch(engine: Engine) {
+    let mut rig = spread(engine, 2).await;
+    let feeding = quiet(&rig, 16_384);
+    let (mut live, _) = feeding.watch(None).await;
+    let [a, b] = two_partitions(&mut rig).await;
+    for n in 0..10 {
+        rig.world.update(a, None, Some(30 + n));
+    }
+    rig.catch_up().await;
+    next_changes(&mut live, 20).await;
+    // As read models that were built anew have it.
+    let floor = ["{1}:circles:changes:floor", "15"];
+    let () = rig.peek().await.send("SET", &floor).await;
+    for id in [a, b] {
+        rig.world.update(id, None, Some(50));
+        rig.catch_up().await;
+    }
+    assert_eq!(next_changes(&mut live, 2).await, rig.world.changes[20..]);
 }
 
 pub(crate) async fn corrections_are_told(engine: Engine) {
