@@ -97,11 +97,16 @@ if ARGV[10] ~= '' and tonumber(ARGV[10]) > tonumber(redis.call('GET', KEYS[8]) o
 end
 local kept = tonumber(ARGV[9])
 if entries > 0 and redis.call('XLEN', KEYS[7]) > kept + math.floor(kept / 16) then
+  -- In two steps, to see the last entry that goes.
+  redis.call('XTRIM', KEYS[7], 'MAXLEN', kept + 1)
+  local last = redis.call('XRANGE', KEYS[7], '-', '+', 'COUNT', 1)[1]
   redis.call('XTRIM', KEYS[7], 'MAXLEN', kept)
-  local first = redis.call('XRANGE', KEYS[7], '-', '+', 'COUNT', 1)[1]
-  if first then
-    redis.call('SET', KEYS[8], string.format('%.0f', tonumber(string.match(first[1], '^%d+')) - 1))
+  local sequence, correction = string.match(last[1], '^(%d+)-(%d+)$')
+  if correction ~= '0' then
+    -- Whoever was told of the event only has missed this correction.
+    sequence = string.format('%.0f', tonumber(sequence) + 1)
   end
+  redis.call('SET', KEYS[8], sequence)
 end
 
 local documents, removed = {}, {}

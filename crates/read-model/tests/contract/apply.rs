@@ -1,6 +1,11 @@
 //! Batches are written whole, once, and only onto the expected standing.
 
-use read_model::{Batch, Checkpoint, Config, Connection, Error, Outcome, Standing};
+use std::collections::BTreeSet;
+
+use read_model::{
+    Batch, ChangePosition, Checkpoint, Config, Connection, Error, Outcome, RepairMode, Repaired,
+    Standing,
+};
 use read_model::{ListQuery, Order, Phase};
 use shared_domain::{CircleId, EventId, Sequence, Version};
 use test_support::redis::Engine;
@@ -390,6 +395,46 @@ pub(crate) async fn only_so_many_changes_are_kept(engine: Engine) {
         let mut entries = page.entries;
         entries.reverse();
         assert_eq!(entries, rig.world.changes[all - kept..]);
+    }
+}
+
+/// Whoever was told of all up to the floor misses no correction that came after.
+pub(crate) async fn the_floor_is_behind_corrections_that_are_gone(engine: Engine) {
+    let mut rig = shared(engine).await;
+    let ids: Vec<CircleId> = (0..10).map(|_| rig.world.create("chess", 20)).collect();
+    rig.catch_up().await;
+    let peek = rig.peek().await;
+    for id in &ids {
+        let () = peek.send("DEL", &[&format!("circle:{id}")]).await;
+    }
+    let repairs: Vec<_> = ids.iter().map(|id| rig.world.repair(*id)).collect();
+    let standing = rig.standing().await;
+    let repaired = rig
+        .partition()
+        .repair(&standing, &repairs, RepairMode::Repair);
+    assert!(matches!(repaired.await, Ok(Repaired::Done { .. })));
+
+    let partition = rig.partition().clone().keeping(8);
+    let page = partition.changes_before(None, 1_000).await.unwrap();
+    let mut all: BTreeSet<_> = page.entries.iter().map(|entry| entry.position).collect();
+    assert_eq!(all.len(), 20);
+    for step in 0..12 {
+        rig.world.update(ids[0], None, Some(30 + step));
+        all.insert(ChangePosition::of(rig.world.checkpoint.sequence));
+        let standing = rig.standing().await;
+        partition
+            .apply(&standing, &rig.world.batch())
+            .await
+            .unwrap();
+        let page = partition.changes_before(None, 1_000).await.unwrap();
+        let kept: BTreeSet<_> = page.entries.iter().map(|entry| entry.position).collect();
+        let gone = all.difference(&kept).last().unwrap();
+        let floor = ChangePosition::of(page.floor);
+        assert!(*gone <= floor, "{gone} is gone, which is after {floor}");
+        assert_eq!(
+            page.floor.get(),
+            gone.sequence.get() + u64::from(gone.correction > 0)
+        );
     }
 }
 

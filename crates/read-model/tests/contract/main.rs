@@ -35,6 +35,7 @@ test_support::on_every_redis! {
         nothing_is_read_from_a_read_model_that_was_never_built,
         keys_are_those_of_the_contract,
         only_so_many_changes_are_kept,
+        the_floor_is_behind_corrections_that_are_gone,
         changes_that_are_sent_again_leave_no_gap,
     }
     pages {
