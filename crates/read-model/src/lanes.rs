@@ -129,13 +129,12 @@ impl Lanes {
     /// Reads on; only those partitions that are not where they were `heard` to
     /// be, where that is given. When this is dropped nothing has happened.
     pub(crate) async fn step(&mut self, heard: Option<&[Option<Sequence>]>) -> Result<Step, Error> {
-        let has_room = |lane: &Lane| lane.pending.len() < self.count as usize;
         let has_news = |n: usize, lane: &Lane| {
             let heard = heard.map(|heard| heard.get(n).copied().flatten());
             lane.more || heard.is_none_or(|heard| heard != Some(lane.checkpoint))
         };
         let asked: Vec<usize> = (0..self.lanes.len())
-            .filter(|n| has_room(&self.lanes[*n]) && has_news(*n, &self.lanes[*n]))
+            .filter(|n| self.lanes[*n].has_room(self.count) && has_news(*n, &self.lanes[*n]))
             .collect();
         let pages = asked.iter().map(|n| {
             let lane = &self.lanes[*n];
@@ -158,9 +157,12 @@ impl Lanes {
         if !back.is_empty() {
             return Ok(Step::Back(back));
         }
+        let entries = self.advance();
+        // One without room waits for another partition, like the others.
+        let more = |lane: &Lane| lane.more && lane.has_room(self.count);
         Ok(Step::Entries {
-            entries: self.advance(),
-            more: self.lanes.iter().any(|lane| lane.more),
+            entries,
+            more: self.lanes.iter().any(more),
         })
     }
 
@@ -197,6 +199,10 @@ impl Lane {
             lost: false,
             more: true,
         }
+    }
+
+    fn has_room(&self, count: u32) -> bool {
+        self.pending.len() < count as usize
     }
 
     /// Takes in a page, unless the log lost what came before it: then answers

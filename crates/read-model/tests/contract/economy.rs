@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use read_model::{HistoryQuery, ListQuery, Moment, Order};
+use read_model::{HistoryQuery, ListQuery, Moment, Order, Outcome};
 use shared_domain::{CircleId, Sequence, Version};
 use test_support::redis::Engine;
 use tokio::time::timeout;
 
+use crate::feed::{next_changes, quiet, two_partitions};
 use crate::follow::wait_for;
-use crate::rig::{Peek, eventually, in_time, private, shared};
+use crate::rig::{Peek, eventually, in_time, private, private_spread, shared};
 use crate::world::every_list;
 
 /// Fails unless these were all calls since the last time. The server counts
@@ -206,6 +207,38 @@ pub(crate) async fn a_get_sees_what_was_written_before(engine: Engine) {
         assert_eq!(found.sequence, rig.world.checkpoint.sequence);
     }
     others.abort();
+}
+
+/// What is read ahead of a partition that is far behind is bounded, and then
+/// it is waited for at leisure.
+pub(crate) async fn a_partition_that_is_behind_is_not_pressed(engine: Engine) {
+    let mut rig = private_spread(engine, 2).await;
+    let [a, _] = two_partitions(&mut rig).await;
+    for n in 0..2_100 {
+        rig.world.update(a, None, Some(20 + n % 2));
+    }
+    let batches = rig.world.batches(rig.connection.layout());
+    let standing = rig.standing().await;
+    rig.partition().apply(&standing, &batches[0]).await.unwrap();
+    let feeding = quiet(&rig, 16_384);
+    let (mut watch, begin) = feeding.watch(None).await;
+    assert_eq!(begin, 10);
+    let peek = rig.peek().await;
+    eventually("it asks now and then", async || {
+        peek.take_calls().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let calls = peek.take_calls().await;
+        calls.iter().map(|(_, calls)| calls).sum::<u64>() < 60
+    })
+    .await;
+    // Others can begin meanwhile.
+    feeding.watch(None).await;
+
+    let standing = rig.partitions[1].standing().await.unwrap().unwrap();
+    let applied = rig.partitions[1].apply(&standing, &batches[1]);
+    assert!(matches!(applied.await, Ok(Outcome::Applied(_))));
+    let told = next_changes(&mut watch, 2_100).await;
+    assert_eq!(told, rig.world.changes[10..]);
 }
 
 pub(crate) async fn nobody_asks_while_nobody_waits(engine: Engine) {

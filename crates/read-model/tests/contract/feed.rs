@@ -105,6 +105,15 @@ pub(crate) async fn go_on<S>(rig: &mut Rig<S>, events: usize, together: usize) {
     rig.catch_up().await;
 }
 
+/// Circles of both of two partitions, in this order.
+pub(crate) async fn two_partitions<S>(rig: &mut Rig<S>) -> [CircleId; 2] {
+    let layout = rig.connection.layout();
+    let ids: Vec<CircleId> = (0..10).map(|_| rig.world.create("chess", 20)).collect();
+    rig.catch_up().await;
+    let of = |n| ids.iter().rfind(|id| layout.partition_of(**id) == n);
+    [0, 1].map(|n| *of(n).expect("ten circles are not all in one partition"))
+}
+
 pub(crate) async fn every_watch_is_told_everything_in_order(engine: Engine) {
     for partitions in PARTITIONS {
         // A ring that holds all of it, and one that holds little.

@@ -128,6 +128,7 @@ test_support::on_every_redis! {
         many_gets_at_once_share_commands,
         gets_that_are_given_up_do_no_harm,
         a_get_sees_what_was_written_before,
+        a_partition_that_is_behind_is_not_pressed,
         nobody_asks_while_nobody_waits,
     }
 }

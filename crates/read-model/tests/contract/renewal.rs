@@ -11,7 +11,9 @@ use shared_domain::{CircleId, Sequence, Version};
 use test_support::redis::Engine;
 use tokio::time::timeout;
 
-use crate::feed::{feeding, go_on, happen, next, next_change, next_changes, quiet, says_nothing};
+use crate::feed::{
+    feeding, go_on, happen, next, next_change, next_changes, quiet, says_nothing, two_partitions,
+};
 use crate::rig::{PARTITIONS, Rig, eventually, in_time, private, private_spread, shared, spread};
 use crate::world::{World, checkpoint_at};
 
@@ -161,15 +163,6 @@ pub(crate) async fn a_watch_goes_back_with_the_log(engine: Engine) {
         rig.catch_up().await;
         assert_eq!(next_events(&mut live, 15).await, rig.world.changes[20..]);
     }
-}
-
-/// Circles of both of two partitions, in this order.
-async fn two_partitions<S>(rig: &mut Rig<S>) -> [CircleId; 2] {
-    let layout = rig.connection.layout();
-    let ids: Vec<CircleId> = (0..10).map(|_| rig.world.create("chess", 20)).collect();
-    rig.catch_up().await;
-    let of = |n| ids.iter().rfind(|id| layout.partition_of(**id) == n);
-    [0, 1].map(|n| *of(n).expect("ten circles are not all in one partition"))
 }
 
 /// One partition was ahead when the log lost its end.
