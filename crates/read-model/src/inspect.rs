@@ -167,7 +167,7 @@ impl Partition {
             .sweep
             .call(&self.connection, keys, arguments)
             .await?;
-        let [_, Some(next), _, Some(stray)] = answer.as_slice() else {
+        let [_, Some(next), Some(stray)] = answer.as_slice() else {
             return Err(unknown_answer(index));
         };
         let next = if next.is_empty() {

@@ -5,8 +5,8 @@
 -- ARGV: 1 BYLEX or BYSCORE, 2 lower bound, 3 how many entries, 4 what documents
 --       begin with, 5 `name` or `capacity`: what members begin with, 6 `repair`
 --       or `compare`.
--- Answers 'swept', the next lower bound (empty at the end), how many entries were
--- looked at, and how many of them are stray.
+-- Answers 'swept', the next lower bound (empty at the end), and how many of the
+-- entries that were looked at are stray.
 
 local by_score = ARGV[1] == 'BYSCORE'
 local command = {'ZRANGE', KEYS[1], ARGV[2], by_score and '+inf' or '+', ARGV[1], 'LIMIT', 0, ARGV[3]}
@@ -27,9 +27,21 @@ local function belongs(member)
   return member == (ARGV[5] == 'name' and by_name or by_capacity)
 end
 
-local stray, last = 0, ''
+local more = #found == tonumber(ARGV[3]) * stride
+local last = found[#found]
+if by_score and more then
+  -- A stray entry can have the score of another, and the next page begins
+  -- behind all of that score.
+  while found[#found] == last do
+    found[#found], found[#found - 1] = nil, nil
+  end
+  for _, entry in ipairs(redis.call('ZRANGE', KEYS[1], last, last, 'BYSCORE', 'WITHSCORES')) do
+    found[#found + 1] = entry
+  end
+end
+
+local stray = 0
 for n = 1, #found, stride do
-  last = found[n + stride - 1]
   if not belongs(found[n]) then
     stray = stray + 1
     if ARGV[6] == 'repair' then
@@ -37,5 +49,4 @@ for n = 1, #found, stride do
     end
   end
 end
-local more = #found == tonumber(ARGV[3]) * stride
-return {'swept', more and '(' .. last or '', tostring(#found / stride), tostring(stray)}
+return {'swept', more and '(' .. last or '', tostring(stray)}

@@ -68,6 +68,7 @@ test_support::on_every_redis! {
         a_repair_keeps_a_circle_parked,
         only_the_expected_standing_lets_a_repair_in,
         a_long_history_is_mended,
+        every_stray_entry_is_found,
     }
     damage {
         a_damaged_document_is_named,

@@ -2,6 +2,7 @@
 
 use read_model::{
     ChangePosition, ListQuery, Order, Outcome, ParkedEvent, Repair, RepairMode, Repaired, Standing,
+    Sweep,
 };
 use shared_domain::{CircleId, Sequence, Version};
 use test_support::redis::{Engine, RedisDatabase};
@@ -268,4 +269,36 @@ pub(crate) async fn a_long_history_is_mended(engine: Engine) {
     assert_eq!(all(&rig, RepairMode::Compare).await, []);
     let query = ListQuery::new(Order::Name, 10);
     assert_eq!(rig.walk(&query).await, rig.world.list(&query));
+}
+
+/// Where circles lie by their creation, others can lie too.
+pub(crate) async fn every_stray_entry_is_found(engine: Engine) {
+    let mut rig = shared(engine).await;
+    for _ in 0..120 {
+        rig.world.create("chess", 20);
+    }
+    rig.catch_up().await;
+    let peek = rig.peek().await;
+    // Before and behind each right entry, with any of which a page may end.
+    for score in 1..=120 {
+        let (before, behind) = (format!("00003stray{score}"), format!("99999stray{score}"));
+        let score = score.to_string();
+        let added = ["circles:by_create_time", &score, &before, &score, &behind];
+        let () = peek.send("ZADD", &added).await;
+    }
+    for (mode, expected) in [
+        (RepairMode::Compare, 240),
+        (RepairMode::Repair, 240),
+        (RepairMode::Compare, 0),
+    ] {
+        let mut from = Some(Sweep::BEGIN);
+        let mut stray = 0;
+        while let Some(place) = from {
+            let swept = rig.partition().sweep(&place, mode).await.unwrap();
+            stray += swept.stray;
+            from = swept.next;
+        }
+        assert_eq!(stray, expected, "{mode:?}");
+    }
+    assert!(all(&rig, RepairMode::Compare).await.is_empty());
 }
