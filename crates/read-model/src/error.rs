@@ -7,8 +7,8 @@ use shared_domain::{CircleId, Sequence};
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// Redis did not answer in time, can't be reached, or can't do the work
-    /// now (it loads its data, is a replica, is out of memory). Whether a
-    /// write was done is unknown. Trying again later can succeed.
+    /// now (it loads its data, is a replica, is out of memory, has too many
+    /// clients). Whether a write was done is unknown. Trying again later can succeed.
     #[error("Redis can't be reached or can't serve now")]
     Unreachable(#[source] fred::error::Error),
     /// The checkpoint is absent: no projector has begun to build the read
@@ -71,6 +71,10 @@ impl Error {
                 key: keys.to_owned(),
                 corruption: Corruption::WrongType,
             },
+            // There is room again once others leave; no code says so.
+            "ERR" if error.details().starts_with("ERR max number of clients") => {
+                Self::Unreachable(error)
+            }
             // The client's own errors and every reply that passes by itself
             // (LOADING, READONLY, MASTERDOWN, OOM, BUSY, MISCONF, ...) have no
             // code that says otherwise.
@@ -169,6 +173,8 @@ mod tests {
             "ERR Error running script (call to f_0a): @user_script:9: -READONLY You can't write",
             "BUSY Redis is busy running a script",
             "MISCONF Redis is configured to save RDB snapshots",
+            "ERR max number of clients reached",
+            "ERR max number of clients + cluster connections reached",
         ] {
             assert!(
                 matches!(sorted(details), Error::Unreachable(_)),

@@ -113,6 +113,7 @@ test_support::on_every_redis! {
     }
     outage {
         a_server_that_is_down_at_the_start_is_waited_for,
+        a_server_with_too_many_clients_is_waited_for,
         all_goes_on_after_a_crash_of_the_server,
         a_crash_under_a_full_queue_does_not_end_the_connection,
         a_server_that_cannot_write_now_is_transient,

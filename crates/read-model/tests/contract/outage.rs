@@ -8,7 +8,7 @@ use test_support::redis::{Engine, RedisServer};
 use tokio::time::timeout;
 
 use crate::follow::{is_listening, latest_becomes, wait_for};
-use crate::rig::{config, durable, eventually, in_time, private};
+use crate::rig::{Peek, config, durable, eventually, in_time, private};
 
 pub(crate) async fn a_server_that_is_down_at_the_start_is_waited_for(engine: Engine) {
     let server = RedisServer::start(engine);
@@ -26,6 +26,20 @@ pub(crate) async fn a_server_that_is_down_at_the_start_is_waited_for(engine: Eng
     server.restart();
     assert_eq!(in_time("it connects", connection.connected()).await, Ok(()));
     assert_eq!(reader.get(nobody).await, Err(Error::NotBuilt));
+}
+
+pub(crate) async fn a_server_with_too_many_clients_is_waited_for(engine: Engine) {
+    let server = RedisServer::start(engine);
+    let peek = Peek::at(server.url()).await;
+    let () = peek.send("CONFIG", &["SET", "maxclients", "1"]).await;
+    let connection = Connection::open(&config(server.url())).unwrap();
+    eventually("it says why", async || match connection.ping().await {
+        Err(Error::Unreachable(error)) => error.details().contains("max number of clients"),
+        other => panic!("{other:?}"),
+    })
+    .await;
+    let () = peek.send("CONFIG", &["SET", "maxclients", "100"]).await;
+    assert_eq!(in_time("it connects", connection.connected()).await, Ok(()));
 }
 
 pub(crate) async fn all_goes_on_after_a_crash_of_the_server(engine: Engine) {
