@@ -11,6 +11,13 @@
 -- Answers 'past', the checkpoint, the event that parks the circle, the length of
 -- the history, the version of the first entry of the answer, and the entries.
 
+-- None where the entry can't be read.
+local function time_at(version)
+  local read, entry = pcall(cjson.decode, redis.call('LINDEX', KEYS[3], version - 1))
+  local time = read and type(entry) == 'table' and (entry.effective_at or entry.occurred_at)
+  return type(time) == 'string' and time
+end
+
 local length = redis.call('LLEN', KEYS[3])
 local first, last = 1, 0
 
@@ -30,8 +37,11 @@ else
   local low, high = 0, length
   while low < high do
     local middle = math.floor((low + high + 1) / 2)
-    local entry = cjson.decode(redis.call('LINDEX', KEYS[3], middle - 1))
-    if (entry.effective_at or entry.occurred_at) <= ARGV[3] then
+    local time = time_at(middle)
+    if not time then
+      -- The answer is the damaged entry, so that its reader names it.
+      low, high = middle, middle
+    elseif time <= ARGV[3] then
       low = middle
     else
       high = middle - 1

@@ -134,13 +134,22 @@ pub(crate) async fn a_damaged_history_is_named(engine: Engine) {
         descending: false,
         limit: 10,
     };
-    let version = Moment::Version(Version::FIRST);
+    let (version, time) = (
+        Moment::Version(Version::FIRST),
+        Moment::Time(rig.world.clock),
+    );
     let entry: String = peek.send("LINDEX", &[&key, "0"]).await;
-    for damaged in ["", "{", "7", &entry.replace(":1,", ":2,")] {
+    let damage = ["", "{", "7", "null", "[]", r#"{"occurred_at":7}"#];
+    for damaged in damage
+        .into_iter()
+        .chain([entry.replace(":1,", ":2,").as_str()])
+    {
         let () = peek.send("LSET", &[&key, "0", damaged]).await;
         assert_eq!(corrupt_key(rig.reader.history(chess, query).await), key);
-        assert_eq!(corrupt_key(rig.reader.as_of(chess, version).await), key);
-        assert!(rig.reader.as_of(go, version).await.is_ok());
+        for moment in [version, time] {
+            assert_eq!(corrupt_key(rig.reader.as_of(chess, moment).await), key);
+            assert!(rig.reader.as_of(go, moment).await.is_ok());
+        }
     }
 }
 
