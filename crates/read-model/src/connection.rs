@@ -5,10 +5,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use fred::bytes::Bytes;
-use fred::clients::{Client, Pool};
+use fred::clients::{Client, Pool, WithOptions};
 use fred::error::ErrorKind;
 use fred::interfaces::{ClientLike, EventInterface, KeysInterface};
+use fred::types::config::Options;
 use fred::types::{InfoKind, Key};
+use futures_util::future::try_join_all;
 
 use crate::config::Config;
 use crate::error::{Error, SetupError};
@@ -114,16 +116,22 @@ impl Connection {
         answer.map(drop).map_err(|error| self.explain(error, ""))
     }
 
-    /// Checks that Redis never drops keys to make room. Where it doesn't tell,
-    /// as some hosted ones, there is only a warning.
+    /// Checks that Redis, or every node of a cluster, never drops keys to make
+    /// room. Where it doesn't tell, as some hosted ones, there is only a warning.
     ///
     /// # Errors
     ///
     /// [`SetupError::EvictionPolicy`] where it might, [`SetupError::Redis`]
     /// where the check failed.
     pub async fn require_noeviction(&self) -> Result<(), SetupError> {
+        let nodes = nodes(self.client()).into_iter();
+        let checks = nodes.map(|node| self.require_noeviction_of(node));
+        try_join_all(checks).await.map(drop)
+    }
+
+    async fn require_noeviction_of(&self, node: WithOptions<Client>) -> Result<(), SetupError> {
         // INFO tells the same as CONFIG GET, which more servers forbid.
-        let info: Result<String, _> = self.client().info(Some(InfoKind::Memory)).await;
+        let info: Result<String, _> = node.info(Some(InfoKind::Memory)).await;
         let info = match info.map_err(|error| self.explain(error, "")) {
             Ok(info) => info,
             Err(Error::Refused(error)) => {
@@ -235,7 +243,8 @@ pub(crate) async fn keep_up(client: Client, fault: Arc<Fault>) {
 
 /// Replaces a connection on which no answer comes back, as where it was lost without a word.
 ///
-/// The client itself counts from its last command, which in use is never long ago.
+/// The client itself counts from its last command, which in use is never long ago. Of a cluster it
+/// would keep what looks like a connection; there `user_timeout` of the configuration serves.
 async fn replace_when_silent(client: Client) {
     let patience = client.connection_config().internal_command_timeout;
     let mut silent = 0;
@@ -258,6 +267,25 @@ async fn replace_when_silent(client: Client) {
 async fn is_silent(client: &Client) -> bool {
     let answer: Result<String, _> = client.ping(None).await;
     answer.is_err_and(|error| *error.kind() == ErrorKind::Timeout)
+}
+
+/// The nodes of a cluster that the client is connected to, or else its only server. A command
+/// without a key goes to any of them otherwise.
+fn nodes(client: &Client) -> Vec<WithOptions<Client>> {
+    let mut nodes: Vec<_> = match client.is_clustered() {
+        true => client.active_connections().into_iter().map(Some).collect(),
+        false => Vec::new(),
+    };
+    if nodes.is_empty() {
+        nodes.push(None);
+    }
+    let at = |cluster_node| {
+        client.with_options(&Options {
+            cluster_node,
+            ..Options::default()
+        })
+    };
+    nodes.into_iter().map(at).collect()
 }
 
 fn remember(fault: &Fault, error: fred::error::Error) {

@@ -120,6 +120,7 @@ test_support::on_every_redis! {
     }
     setup {
         a_server_that_evicts_is_refused,
+        a_node_that_evicts_is_refused,
         a_server_that_does_not_tell_is_accepted,
         missing_credentials_are_not_taken_for_an_outage,
     }

@@ -1,7 +1,7 @@
 //! Servers that are not set up as they should be.
 
 use read_model::{Connection, Error, SetupError};
-use test_support::redis::{Engine, RedisServer};
+use test_support::redis::{Engine, RedisCluster, RedisServer};
 
 use crate::rig::{Peek, config, in_time, private};
 
@@ -15,6 +15,27 @@ pub(crate) async fn a_server_that_evicts_is_refused(engine: Engine) {
         rig.connection.require_noeviction().await,
         Err(SetupError::EvictionPolicy { found })
     );
+}
+
+pub(crate) async fn a_node_that_evicts_is_refused(engine: Engine) {
+    let cluster = RedisCluster::start(engine);
+    for n in 0..3 {
+        let set = |policy| {
+            cluster.command_on(n, &["CONFIG", "SET", "maxmemory-policy", policy]);
+        };
+        let connection = Connection::open(&config(&cluster.url())).unwrap();
+        in_time("it connects", connection.connected())
+            .await
+            .unwrap();
+        assert_eq!(connection.require_noeviction().await, Ok(()));
+        set("allkeys-lru");
+        let found = "allkeys-lru".to_owned();
+        assert_eq!(
+            connection.require_noeviction().await,
+            Err(SetupError::EvictionPolicy { found })
+        );
+        set("noeviction");
+    }
 }
 
 pub(crate) async fn a_server_that_does_not_tell_is_accepted(engine: Engine) {
