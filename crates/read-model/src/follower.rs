@@ -49,8 +49,8 @@ pub struct Now(u64);
 
 #[derive(Default)]
 struct Shared {
-    /// Wakes the task for a look.
-    look: Notify,
+    /// Tells the task that somebody waits, so that it begins to look.
+    begun: Notify,
     waiting: AtomicUsize,
 }
 
@@ -109,7 +109,7 @@ impl Follower {
             heard: heard_by_task,
         };
         let tasks = [
-            tokio::spawn(subscribe(listener.clone(), connects, Arc::clone(&shared))),
+            tokio::spawn(subscribe(listener.clone(), connects)),
             tokio::spawn(keep_up(listener, Arc::new(Fault::default()))),
             tokio::spawn(follow.run(hints)),
         ];
@@ -175,8 +175,7 @@ struct Waiting<'a>(&'a Shared);
 impl<'a> Waiting<'a> {
     fn new(shared: &'a Shared) -> Self {
         if shared.waiting.fetch_add(1, Ordering::SeqCst) == 0 {
-            // So that the task begins to count the time.
-            shared.look.notify_one();
+            shared.begun.notify_one();
         }
         Self(shared)
     }
@@ -211,7 +210,7 @@ impl Follow {
                     looked = Instant::now();
                     self.look().await;
                 }
-                () = self.shared.look.notified() => {}
+                () = self.shared.begun.notified() => {}
             }
         }
     }
@@ -266,8 +265,8 @@ impl Follow {
     }
 }
 
-/// Subscribes on every new connection.
-async fn subscribe(listener: Client, mut connects: Receiver<Server>, shared: Arc<Shared>) {
+/// Subscribes on every new connection. Hints that were lost before are made up for by looks.
+async fn subscribe(listener: Client, mut connects: Receiver<Server>) {
     loop {
         // A wait that was overrun by connects still ends with one.
         let _ = connects.recv().await;
@@ -275,6 +274,5 @@ async fn subscribe(listener: Client, mut connects: Receiver<Server>, shared: Arc
             tracing::debug!(%error, "no hints from Redis for now");
             tokio::time::sleep(INTERVAL).await;
         }
-        shared.look.notify_one();
     }
 }

@@ -26,7 +26,7 @@ impl Layout {
 
     /// So many partitions, at least one, each with all its keys in one slot.
     #[must_use]
-    pub const fn tagged(partitions: u16) -> Self {
+    pub(crate) const fn tagged(partitions: u16) -> Self {
         Self {
             partitions: if partitions == 0 { 1 } else { partitions },
             tagged: true,
