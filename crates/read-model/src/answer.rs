@@ -2,7 +2,7 @@
 
 use fred::bytes::Bytes;
 
-use crate::error::{Corruption, Error};
+use crate::error::Error;
 
 /// The first word of a script's answer.
 pub(crate) fn kind(answer: &[Option<Bytes>]) -> &[u8] {
@@ -27,15 +27,9 @@ pub(crate) fn number(key: &str, stored: &[u8]) -> Result<u64, Error> {
     std::str::from_utf8(stored)
         .ok()
         .and_then(|text| text.parse().ok())
-        .ok_or_else(|| Error::Corrupt {
-            key: key.to_owned(),
-            corruption: Corruption::Unreadable("it is not a number".to_owned()),
-        })
+        .ok_or_else(|| Error::unreadable(key, "it is not a number"))
 }
 
 pub(crate) fn unknown_answer(key: &str) -> Error {
-    Error::Corrupt {
-        key: key.to_owned(),
-        corruption: Corruption::Unreadable("the script's answer is unknown".to_owned()),
-    }
+    Error::unreadable(key, "the script's answer is unknown")
 }

@@ -8,7 +8,7 @@ use shared_domain::Sequence;
 use crate::answer::{number, unknown_answer};
 use crate::change::{ChangeEntry, ChangePosition};
 use crate::checkpoint::Checkpoint;
-use crate::error::{Corruption, Error};
+use crate::error::Error;
 use crate::projection::Partition;
 
 /// Entries of a partition's changes, and where the partition was then.
@@ -117,10 +117,7 @@ impl Partition {
     }
 
     fn rewound(&self, stored: &[u8]) -> Result<Rewound, Error> {
-        serde_json::from_slice(stored).map_err(|error| Error::Corrupt {
-            key: self.keys.rewound.clone(),
-            corruption: Corruption::Unreadable(error.to_string()),
-        })
+        serde_json::from_slice(stored).map_err(|error| Error::unreadable(&self.keys.rewound, error))
     }
 
     fn entries(&self, stored: &[Option<Bytes>]) -> Result<Vec<ChangeEntry>, Error> {
@@ -132,12 +129,10 @@ impl Partition {
                 let fields = fields
                     .each_ref()
                     .map(|field| field.as_deref().unwrap_or_default());
-                ChangeEntry::decode(id, fields).ok_or_else(|| Error::Corrupt {
-                    key: self.keys.changes.clone(),
-                    corruption: Corruption::Unreadable(format!(
-                        "the entry {} is not of its form",
-                        String::from_utf8_lossy(id)
-                    )),
+                ChangeEntry::decode(id, fields).ok_or_else(|| {
+                    let id = String::from_utf8_lossy(id);
+                    let why = format!("the entry {id} is not of its form");
+                    Error::unreadable(&self.keys.changes, why)
                 })
             })
             .collect()

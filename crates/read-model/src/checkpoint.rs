@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared_domain::{EventId, Sequence};
 
 use crate::error::{Corruption, Error};
+use crate::keys::Keys;
 
 /// The last event of the log that is in the read model; the value of the key
 /// `circles:checkpoint`.
@@ -40,16 +41,21 @@ impl Checkpoint {
 
     /// Reads what the key `key` holds.
     pub(crate) fn decode(key: &str, stored: &[u8]) -> Result<Self, Error> {
-        let corrupt = |corruption| Error::Corrupt {
-            key: key.to_owned(),
-            corruption,
-        };
-        let checkpoint: Self = serde_json::from_slice(stored)
-            .map_err(|error| corrupt(Corruption::Unreadable(error.to_string())))?;
+        let checkpoint: Self =
+            serde_json::from_slice(stored).map_err(|error| Error::unreadable(key, error))?;
         if (checkpoint.sequence == Sequence::ZERO) != checkpoint.event_id.is_none() {
-            return Err(corrupt(Corruption::EventIdMisplaced));
+            return Err(Error::Corrupt {
+                key: key.to_owned(),
+                corruption: Corruption::EventIdMisplaced,
+            });
         }
         Ok(checkpoint)
+    }
+
+    /// How far a partition is that has this stored: nowhere while it is not built.
+    pub(crate) fn sequence_of(keys: &Keys, stored: Option<&[u8]>) -> Result<Sequence, Error> {
+        let stored = stored.ok_or(Error::NotBuilt)?;
+        Self::decode(&keys.checkpoint, stored).map(|checkpoint| checkpoint.sequence)
     }
 }
 

@@ -47,7 +47,8 @@ impl Circles {
         keys.push(self.keys.parked_count.as_str().into());
         keys.extend(ids.iter().map(|id| Key::from(self.keys.document(*id))));
         let mut stored = self.connection.read(keys, "circle:*").await?.into_iter();
-        let sequence = self.sequence(stored.next().flatten())?;
+        let checkpoint = stored.next().flatten();
+        let sequence = Checkpoint::sequence_of(&self.keys, checkpoint.as_deref())?;
         if stored.next().flatten().is_some() {
             return self.read_with_parked(ids).await;
         }
@@ -77,31 +78,32 @@ impl Circles {
             document: document.clone(),
             parked: parked.clone(),
         });
-        Ok((self.sequence(checkpoint.clone())?, stored.collect()))
-    }
-
-    fn sequence(&self, checkpoint: Option<Bytes>) -> Result<Sequence, Error> {
-        let stored = checkpoint.ok_or(Error::NotBuilt)?;
-        Checkpoint::decode(&self.keys.checkpoint, &stored).map(|checkpoint| checkpoint.sequence)
+        let sequence = Checkpoint::sequence_of(&self.keys, checkpoint.as_deref())?;
+        Ok((sequence, stored.collect()))
     }
 }
 
 impl Stored {
     /// The circle; none where there is none.
-    pub(crate) fn decode(&self, id: CircleId) -> Result<Option<Document>, Error> {
-        check_parked(id, self.parked.as_deref())?;
-        self.document
-            .as_ref()
-            .map(|stored| Document::decode(id, stored))
+    pub(crate) fn decode(&self, keys: &Keys, id: CircleId) -> Result<Option<Document>, Error> {
+        check_parked(keys, id, self.parked.as_deref())?;
+        let document = self.document.as_deref();
+        document
+            .map(|stored| {
+                Document::decode(id, stored).map_err(|corruption| Error::Corrupt {
+                    key: keys.document(id),
+                    corruption,
+                })
+            })
             .transpose()
     }
 }
 
 /// Fails for a circle that an event parks.
-pub(crate) fn check_parked(id: CircleId, event: Option<&[u8]>) -> Result<(), Error> {
+pub(crate) fn check_parked(keys: &Keys, id: CircleId, event: Option<&[u8]>) -> Result<(), Error> {
     let Some(event) = event else {
         return Ok(());
     };
-    let ParkedEvent { sequence, .. } = ParkedEvent::decode("circles:parked", event)?;
+    let ParkedEvent { sequence, .. } = ParkedEvent::decode(&keys.parked, event)?;
     Err(Error::Parked { id, sequence })
 }

@@ -1,5 +1,7 @@
 //! What can go wrong, as facts.
 
+use std::fmt;
+
 use fred::error::ErrorKind;
 use shared_domain::{CircleId, Sequence};
 
@@ -11,8 +13,8 @@ pub enum Error {
     /// clients). Whether a write was done is unknown. Trying again later can succeed.
     #[error("Redis can't be reached or can't serve now")]
     Unreachable(#[source] fred::error::Error),
-    /// The checkpoint is absent: no projector has begun to build the read
-    /// model, or Redis lost all of it. Trying again later can succeed.
+    /// The checkpoint is absent: the read model is being built, or no projector
+    /// has begun to, or Redis lost it. Trying again later can succeed.
     #[error("the read model is not built")]
     NotBuilt,
     /// The circle can't be told of: the log has an event of it that the read
@@ -49,6 +51,14 @@ impl Error {
         matches!(self, Self::Unreachable(_) | Self::NotBuilt)
     }
 
+    /// What `key` holds can't be read.
+    pub(crate) fn unreadable(key: &str, why: impl fmt::Display) -> Self {
+        Self::Corrupt {
+            key: key.to_owned(),
+            corruption: Corruption::Unreadable(why.to_string()),
+        }
+    }
+
     /// Sorts a failed command; `keys` tells which keys it used, for the case
     /// that one of them has another type than it should.
     pub(crate) fn of_command(error: fred::error::Error, keys: &str) -> Self {
@@ -58,12 +68,7 @@ impl Error {
             | ErrorKind::InvalidCommand
             | ErrorKind::Url
             | ErrorKind::Sentinel => return Self::Refused(error),
-            ErrorKind::Parse => {
-                return Self::Corrupt {
-                    key: keys.to_owned(),
-                    corruption: Corruption::Unreadable(error.to_string()),
-                };
-            }
+            ErrorKind::Parse => return Self::unreadable(keys, error),
             _ => {}
         }
         match reply_code(error.details()) {

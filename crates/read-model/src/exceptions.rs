@@ -9,7 +9,7 @@ use fred::types::{ClusterHash, CustomCommand, Value};
 use shared_domain::{CircleId, Sequence};
 
 use crate::answer::number;
-use crate::error::{Corruption, Error};
+use crate::error::Error;
 use crate::parked::ParkedEvent;
 use crate::projection::Partition;
 
@@ -25,12 +25,8 @@ impl Partition {
             .await?
             .into_iter()
             .map(|(id, event)| {
-                let id = CircleId::parse(&String::from_utf8_lossy(&id)).map_err(|error| {
-                    Error::Corrupt {
-                        key: key.clone(),
-                        corruption: Corruption::Unreadable(error.to_string()),
-                    }
-                })?;
+                let id = CircleId::parse(&String::from_utf8_lossy(&id))
+                    .map_err(|error| Error::unreadable(key, error))?;
                 Ok((id, ParkedEvent::decode(key, &event)?))
             })
             .collect()

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use shared_domain::{Capacity, CircleId, CircleName, DeletionReason, Sequence, Version};
 
 use crate::document::Document;
-use crate::error::{Corruption, Error};
+use crate::error::Error;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -125,10 +125,7 @@ impl HistoryEntry {
 
     /// Reads what the list `key` holds.
     pub(crate) fn decode(key: &str, stored: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(stored).map_err(|error| Error::Corrupt {
-            key: key.to_owned(),
-            corruption: Corruption::Unreadable(error.to_string()),
-        })
+        serde_json::from_slice(stored).map_err(|error| Error::unreadable(key, error))
     }
 }
 

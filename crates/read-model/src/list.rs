@@ -271,12 +271,9 @@ pub(crate) fn page(
     answers: &[Answer],
 ) -> Result<Page, Error> {
     let index = keys.index(query.order);
-    let corrupt = |entry: &[u8]| Error::Corrupt {
-        key: index.clone(),
-        corruption: Corruption::Unreadable(format!(
-            "the entry {:?} is not of its form",
-            String::from_utf8_lossy(entry)
-        )),
+    let corrupt = |entry: &[u8]| {
+        let entry = String::from_utf8_lossy(entry);
+        Error::unreadable(index, format!("the entry {entry:?} is not of its form"))
     };
     let limit = query.limit.max(1) as usize;
     let mut entries = Vec::with_capacity(limit + 1);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shared_domain::{CircleId, Sequence, Version};
 
-use crate::error::{Corruption, Error};
+use crate::error::Error;
 
 /// A circle with an event that can't be read or applied; its later events wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +33,6 @@ impl ParkedEvent {
     }
 
     pub(crate) fn decode(key: &str, stored: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(stored).map_err(|error| Error::Corrupt {
-            key: key.to_owned(),
-            corruption: Corruption::Unreadable(error.to_string()),
-        })
+        serde_json::from_slice(stored).map_err(|error| Error::unreadable(key, error))
     }
 }

@@ -9,7 +9,7 @@ use crate::answer::{number, unknown_answer};
 use crate::checkpoint::Checkpoint;
 use crate::circles::check_parked;
 use crate::document::Document;
-use crate::error::{Corruption, Error};
+use crate::error::Error;
 use crate::history::HistoryEntry;
 use crate::reader::{Found, Reader};
 
@@ -146,9 +146,8 @@ impl Reader {
         let [_, checkpoint, parked, length, first, entries @ ..] = answer.as_slice() else {
             return Err(unknown_answer(&history));
         };
-        let checkpoint = checkpoint.as_ref().ok_or(Error::NotBuilt)?;
-        let sequence = Checkpoint::decode(&keys.checkpoint, checkpoint)?.sequence;
-        check_parked(id, parked.as_deref())?;
+        let sequence = Checkpoint::sequence_of(keys, checkpoint.as_deref())?;
+        check_parked(keys, id, parked.as_deref())?;
         let count = |text: &Option<Bytes>| number(&history, text.as_deref().unwrap_or_default());
         Ok(Answer {
             length: count(length)?,
@@ -175,10 +174,8 @@ fn decode(key: &str, first: u64, stored: &[Option<Bytes>]) -> Result<Vec<History
             if u64::from(found.get().unsigned_abs()) == place {
                 return Ok(entry);
             }
-            Err(Error::Corrupt {
-                key: key.to_owned(),
-                corruption: Corruption::Unreadable(format!("version {found} is at place {place}")),
-            })
+            let why = format!("version {found} is at place {place}");
+            Err(Error::unreadable(key, why))
         })
         .collect()
 }

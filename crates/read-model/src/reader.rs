@@ -86,7 +86,7 @@ impl Reader {
         let (_, loader) = &self.partitions[self.connection.layout().partition_of(id)];
         let (sequence, stored) = loader.read(id).await?;
         Ok(Found {
-            value: stored.decode(id)?,
+            value: stored.decode(self.keys_of(id), id)?,
             sequence,
         })
     }
@@ -126,7 +126,7 @@ impl Reader {
             .iter()
             .map(|id| {
                 let stored = stored[layout.partition_of(*id)].next();
-                stored.unwrap_or_default().decode(*id)
+                stored.unwrap_or_default().decode(self.keys_of(*id), *id)
             })
             .collect::<Result<_, _>>()?;
         Ok(Found { value, sequence })
@@ -167,7 +167,7 @@ impl Reader {
         let unknown = || unknown_answer(keys.index(query.order));
         match answer.as_slice() {
             [Some(kind), checkpoint, rest @ ..] if kind.as_ref() == b"page" => {
-                let sequence = sequence(keys, checkpoint.as_ref())?;
+                let sequence = Checkpoint::sequence_of(keys, checkpoint.as_deref())?;
                 Answer::new(sequence, rest).ok_or_else(unknown)
             }
             [Some(kind), Some(member)] if kind.as_ref() == b"unlisted" => {
@@ -181,9 +181,4 @@ impl Reader {
     pub(crate) fn keys_of(&self, id: CircleId) -> &Keys {
         &self.connection.keys()[self.connection.layout().partition_of(id)]
     }
-}
-
-fn sequence(keys: &Keys, checkpoint: Option<&Bytes>) -> Result<Sequence, Error> {
-    let stored = checkpoint.ok_or(Error::NotBuilt)?;
-    Checkpoint::decode(&keys.checkpoint, stored).map(|checkpoint| checkpoint.sequence)
 }

@@ -201,7 +201,7 @@ impl Watch {
                 continue;
             }
             self.reached = entry.position.sequence;
-            if self.circles.is_empty() || self.circles.binary_search(&entry.circle_id).is_ok() {
+            if is_of(&self.circles, entry) {
                 self.ready.push_back(Arc::clone(entry));
             }
         }
@@ -238,9 +238,7 @@ impl Watch {
             Ok(Step::Entries { entries, more }) => {
                 let nothing = entries.is_empty();
                 for (_, entry) in entries {
-                    if self.circles.is_empty()
-                        || self.circles.binary_search(&entry.circle_id).is_ok()
-                    {
+                    if is_of(&self.circles, &entry) {
                         self.ready.push_back(Arc::new(entry));
                     }
                 }
@@ -260,6 +258,11 @@ impl Watch {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether the change is one of these circles, which are sorted; of any where there are none.
+fn is_of(circles: &[CircleId], entry: &ChangeEntry) -> bool {
+    circles.is_empty() || circles.binary_search(&entry.circle_id).is_ok()
 }
 
 /// Where a watch begins.

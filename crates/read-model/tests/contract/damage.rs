@@ -4,7 +4,7 @@ use read_model::{Corruption, Error, HistoryQuery, ListQuery, Moment, Order, Outc
 use shared_domain::{CircleId, Version};
 use test_support::redis::{Engine, RedisDatabase};
 
-use crate::rig::{Rig, shared};
+use crate::rig::{Rig, shared, spread};
 
 async fn with_two(engine: Engine) -> (Rig<RedisDatabase>, CircleId, CircleId) {
     let mut rig = shared(engine).await;
@@ -33,6 +33,25 @@ pub(crate) async fn a_damaged_document_is_named(engine: Engine) {
         assert_eq!(corrupt_key(rig.reader.batch_get(&[go, chess]).await), key);
         assert!(rig.reader.get(go).await.unwrap().value.is_some());
     }
+}
+
+/// An operator has to find it.
+pub(crate) async fn a_key_is_named_with_its_partition(engine: Engine) {
+    let mut rig = spread(engine, 4).await;
+    let chess = rig.world.create("chess", 20);
+    rig.catch_up().await;
+    let peek = rig.peek().await;
+    let partition = rig.connection.layout().partition_of(chess);
+    let document = format!("{{{partition}}}:circle:{chess}");
+    let () = peek.send("SET", &[&document, "7"]).await;
+    assert_eq!(corrupt_key(rig.reader.get(chess).await), document);
+
+    let parked = format!("{{{partition}}}:circles:parked");
+    let () = peek.send("HSET", &[&parked, &chess.to_string(), "7"]).await;
+    let () = peek.send("SET", &[&format!("{parked}:count"), "1"]).await;
+    let moment = Moment::Version(Version::FIRST);
+    assert_eq!(corrupt_key(rig.reader.get(chess).await), parked);
+    assert_eq!(corrupt_key(rig.reader.as_of(chess, moment).await), parked);
 }
 
 pub(crate) async fn a_document_that_looks_like_a_message_harms_nobody_else(engine: Engine) {

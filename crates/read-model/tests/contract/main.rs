@@ -72,6 +72,7 @@ test_support::on_every_redis! {
     }
     damage {
         a_damaged_document_is_named,
+        a_key_is_named_with_its_partition,
         a_document_that_looks_like_a_message_harms_nobody_else,
         an_index_that_disagrees_is_named,
         an_update_of_a_circle_that_is_not_listed_writes_nothing,
