@@ -13,7 +13,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::keys::Keys;
 use crate::parked::ParkedEvent;
-use crate::script::Script;
+use crate::script::{Script, script};
 
 /// Reads circles of one partition.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ impl Circles {
         Self {
             connection,
             keys,
-            parked: Script::new(include_str!("parked.lua"), "circles:*"),
+            parked: script!("parts.lua", "parked.lua"),
         }
     }
 

@@ -15,9 +15,6 @@
 -- no order, and those before the page too, where another index led to them.
 -- Or answers 'unlisted' and a member that the index by create time lacks.
 
--- What unpack takes is bounded.
-local CHUNK = 1000
-
 local order, reverse = ARGV[1], ARGV[2] == 'REV'
 local wanted, budget = tonumber(ARGV[5]), tonumber(ARGV[6])
 local prefix, least, most = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -56,18 +53,18 @@ end
 local function add_scores()
   local members = found
   found = {}
-  for from = 1, #members, CHUNK do
-    local to = math.min(from + CHUNK - 1, #members)
-    local scores = redis.call('ZMSCORE', KEYS[4], unpack(members, from, to))
-    for n = from, to do
-      local score = scores[n - from + 1]
+  local n, unlisted = 0, nil
+  in_parts(members, function(...)
+    for _, score in ipairs(redis.call('ZMSCORE', KEYS[4], ...)) do
+      n = n + 1
       if not score then
-        return members[n]
+        unlisted = unlisted or members[n]
       end
       found[#found + 1] = members[n]
       found[#found + 1] = score
     end
-  end
+  end)
+  return unlisted
 end
 
 local named, sized = count(2, ARGV[10], ARGV[11]), count(3, ARGV[12], ARGV[13])

@@ -5,19 +5,16 @@
 -- Answers 'circles', the checkpoint, the documents, and then the events that
 -- park the circles, each in their order.
 
--- What unpack takes is bounded.
-local CHUNK = 1000
-
 local answer = {'circles', redis.call('GET', KEYS[1])}
 local function add(values)
   for n = 1, #values do
     answer[#answer + 1] = values[n]
   end
 end
-for from = 3, #KEYS, CHUNK do
-  add(redis.call('MGET', unpack(KEYS, from, math.min(from + CHUNK - 1, #KEYS))))
+local documents = {}
+for n = 3, #KEYS do
+  documents[n - 2] = KEYS[n]
 end
-for from = 1, #ARGV, CHUNK do
-  add(redis.call('HMGET', KEYS[2], unpack(ARGV, from, math.min(from + CHUNK - 1, #ARGV))))
-end
+in_parts(documents, function(...) add(redis.call('MGET', ...)) end)
+in_parts(ARGV, function(...) add(redis.call('HMGET', KEYS[2], ...)) end)
 return answer

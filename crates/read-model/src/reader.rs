@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::keys::Keys;
 use crate::list::{self, Answer, ListQuery, Page, Walk};
 use crate::loader::Loader;
-use crate::script::Script;
+use crate::script::{Script, script};
 
 /// What was found, and how far the read model had come at that moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl Reader {
         Self {
             partitions: connection.keys().iter().map(partition).collect(),
             connection,
-            page: Script::new(include_str!("page.lua"), "circles:*"),
-            filter: Script::new(include_str!("filter.lua"), "circles:*"),
-            past: Script::new(include_str!("past.lua"), "circles:*"),
+            page: script!("page.lua"),
+            filter: script!("parts.lua", "filter.lua"),
+            past: script!("past.lua"),
         }
     }
 

@@ -17,6 +17,14 @@ pub(crate) struct Script {
     touches: &'static str,
 }
 
+/// A script, with what it has in common with others before it.
+macro_rules! script {
+    ($($file:literal),+) => {
+        $crate::script::Script::new(concat!($(include_str!($file)),+), "circles:*")
+    };
+}
+pub(crate) use script;
+
 impl Script {
     pub(crate) fn new(text: &'static str, touches: &'static str) -> Self {
         Self {

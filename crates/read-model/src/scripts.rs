@@ -1,6 +1,6 @@
 //! The scripts that read and write a partition, each in one step.
 
-use crate::script::Script;
+use crate::script::{Script, script};
 
 /// Everything that is done in one step.
 #[derive(Debug)]
@@ -16,13 +16,6 @@ pub(crate) struct Scripts {
     pub(crate) scan: Script,
     pub(crate) sweep: Script,
     pub(crate) wipe: Script,
-}
-
-/// The text of a script, with what it has in common with others before it.
-macro_rules! script {
-    ($($file:literal),+) => {
-        Script::new(concat!($(include_str!($file)),+), "circles:*")
-    };
 }
 
 impl Scripts {
