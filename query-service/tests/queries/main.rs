@@ -55,6 +55,7 @@ test_support::on_every_redis! {
     }
     watches {
         a_watch_tells_changes_as_they_come,
+        a_watch_tells_corrections,
         a_copy_is_kept_by_a_list_and_a_watch,
         a_silent_watch_tells_its_progress,
         what_is_not_kept_is_out_of_range,

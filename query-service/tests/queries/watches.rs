@@ -115,6 +115,30 @@ pub(crate) async fn a_watch_tells_changes_as_they_come(engine: Engine) {
     assert_eq!(next_change(&mut some).await, expected);
 }
 
+/// The read model showed something else than the log says.
+pub(crate) async fn a_watch_tells_corrections(engine: Engine) {
+    let mut shown = shown(engine).await;
+    let tennis = shown.world.create("tennis", 4).await;
+    let chess = shown.world.create("chess", 5).await;
+    shown.world.delete(&chess).await;
+    let (mut watch, begin) = watch(&mut shown.client, request(None)).await;
+    assert_eq!(begin, 3);
+    let document = format!("circle:{tennis}");
+    shown.redis.command(&["DEL", &document]);
+    shown.world.repair(&tennis).await;
+    let kind = CircleChangeType::Corrected;
+    let circle = Some(shown.world.circle(&tennis));
+    let expected = change(3, kind, &tennis, circle);
+    assert_eq!(next_change(&mut watch).await, expected);
+
+    let wrong = format!(r#"{{"id":"{chess}","name":"chess","capacity":5,"version":2}}"#);
+    let document = format!("circle:{chess}");
+    shown.redis.command(&["SET", &document, &wrong]);
+    shown.world.repair(&chess).await;
+    let expected = change(3, kind, &chess, None);
+    assert_eq!(next_change(&mut watch).await, expected);
+}
+
 pub(crate) async fn a_copy_is_kept_by_a_list_and_a_watch(engine: Engine) {
     let mut shown = shown(engine).await;
     let mut ids = Vec::new();

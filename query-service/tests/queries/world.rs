@@ -9,7 +9,7 @@ use circles_proto::circles::v1::{
 use query_service::config::Config;
 use read_model::{
     Batch, Before, Change, ChangeEntry, ChangePosition, Checkpoint, Connection, Document,
-    EventKind, HistoryEntry, Outcome, Parked, ParkedEvent, Partition,
+    EventKind, HistoryEntry, Outcome, Parked, ParkedEvent, Partition, Repair, RepairMode, Repaired,
 };
 use shared_domain::{Capacity, CircleId, CircleName, DeletionReason, EventId, Version};
 use test_support::redis::{Engine, RedisDatabase};
@@ -134,6 +134,27 @@ impl World {
             },
         });
         self.apply(batch).await;
+    }
+
+    /// Puts right how a circle is shown.
+    pub(crate) async fn repair(&self, id: &str) {
+        let history = self.histories[id].clone();
+        let repair = Repair {
+            id: CircleId::parse(id).unwrap(),
+            version: history.last().map(|entry| entry.version),
+            document: self.circles.get(id).map(|(circle, _)| document(circle)),
+            created: history[0].sequence,
+            history,
+            parked: None,
+        };
+        let standing = self.partition.standing().await.unwrap().unwrap();
+        let repairs = [repair];
+        let done = self
+            .partition
+            .repair(&standing, &repairs, RepairMode::Repair)
+            .await
+            .unwrap();
+        assert!(matches!(done, Repaired::Done { .. }), "{done:?}");
     }
 
     fn next_checkpoint(&self) -> Checkpoint {
