@@ -9,7 +9,8 @@ use fred::clients::Client;
 use fred::interfaces::{EventInterface, KeysInterface, PubsubInterface};
 use fred::types::Message;
 use fred::types::config::Server;
-use futures_util::future::try_join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use shared_domain::{CircleId, Sequence};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -49,7 +50,7 @@ pub struct Now(u64);
 
 #[derive(Default)]
 struct Shared {
-    /// Tells the task that somebody waits, so that it begins to look.
+    /// Tells the task that somebody waits again, so that it begins to look.
     begun: Notify,
     waiting: AtomicUsize,
 }
@@ -61,8 +62,8 @@ pub(crate) struct Heard {
     times: u64,
     /// The last news of each partition.
     pub(crate) partitions: Vec<Option<Sequence>>,
-    /// Why the last look failed, where waiting does not cure that.
-    fault: Option<Error>,
+    /// Why the last look at each failed, where waiting does not cure that.
+    faults: Vec<Option<Error>>,
 }
 
 impl Heard {
@@ -72,6 +73,14 @@ impl Heard {
             Some(partition) => self.partitions.get(partition).copied().flatten(),
             // One that nobody has heard of is the least.
             None => self.partitions.iter().copied().min().flatten(),
+        }
+    }
+
+    /// What waiting for the partition does not cure, or for all of them.
+    fn fault(&self, partition: Option<usize>) -> Option<&Error> {
+        match partition {
+            Some(partition) => self.faults.get(partition)?.as_ref(),
+            None => self.faults.iter().flatten().next(),
         }
     }
 }
@@ -101,7 +110,7 @@ impl Follower {
         let (heard_by_task, heard) = watch::channel(Heard {
             times: 0,
             partitions: vec![None; connection.keys().len()],
-            fault: None,
+            faults: vec![None; connection.keys().len()],
         });
         let follow = Follow {
             connection: connection.clone(),
@@ -149,11 +158,11 @@ impl Follower {
         let partition = of.map(|id| self.connection.layout().partition_of(id));
         let enough = |heard: &Heard| {
             let reached = || heard.sequence(partition).is_some_and(|have| have >= min);
-            heard.times > now.0 && (heard.fault.is_some() || reached())
+            heard.times > now.0 && (heard.fault(partition).is_some() || reached())
         };
         let mut heard = self.heard.clone();
         let news = heard.wait_for(enough).await.map(|heard| {
-            let fault = heard.fault.clone();
+            let fault = heard.fault(partition).cloned();
             fault.map_or(Ok(Now(heard.times)), Err)
         });
         match news {
@@ -197,6 +206,8 @@ struct Follow {
 impl Follow {
     async fn run(self, mut hints: Receiver<Message>) {
         let mut looked = Instant::now();
+        // What is asked of every partition at once; meanwhile hints are heard.
+        let mut looks = FuturesUnordered::new();
         loop {
             let anyone = self.shared.waiting.load(Ordering::SeqCst) > 0;
             tokio::select! {
@@ -206,11 +217,18 @@ impl Follow {
                     // The client is there as long as this task.
                     Err(RecvError::Closed) => return,
                 },
-                () = sleep_until(looked + INTERVAL), if anyone => {
+                () = sleep_until(looked + INTERVAL), if anyone && looks.is_empty() => {
                     looked = Instant::now();
-                    self.look().await;
+                    looks.extend((0..self.connection.keys().len()).map(|n| self.look(n)));
                 }
-                () = self.shared.begun.notified() => {}
+                Some(look) = looks.next() => self.see(look, looks.is_empty()),
+                () = self.shared.begun.notified() => {
+                    // What failed when somebody last looked may be cured.
+                    self.heard.send_if_modified(|heard| {
+                        heard.faults.fill(None);
+                        false
+                    });
+                }
             }
         }
     }
@@ -236,33 +254,53 @@ impl Follow {
         }
     }
 
-    async fn look(&self) {
-        let checkpoints = self.connection.keys().iter().map(|keys| async {
-            let key = &keys.checkpoint;
-            let stored: Result<Option<Bytes>, _> = self.connection.client().get(key).await;
-            stored
-                .map_err(|error| self.connection.explain(error, key))?
-                .map(|stored| Checkpoint::decode(key, &stored))
-                .transpose()
-        });
-        let seen = try_join_all(checkpoints).await;
-        self.heard.send_modify(|heard| {
-            heard.times += 1;
-            heard.fault = None;
-            match seen {
-                Ok(seen) => {
-                    heard.partitions = seen
-                        .into_iter()
-                        .map(|checkpoint| checkpoint.map(|checkpoint| checkpoint.sequence))
-                        .collect();
-                }
-                Err(error) => {
-                    heard.partitions.fill(None);
-                    heard.fault = Some(error).filter(|error| !error.is_transient());
-                }
+    async fn look(&self, partition: usize) -> Look {
+        let before = self.heard.borrow().partitions[partition];
+        let key = &self.connection.keys()[partition].checkpoint;
+        let stored: Result<Option<Bytes>, _> = self.connection.client().get(key).await;
+        let seen = stored
+            .map_err(|error| self.connection.explain(error, key))
+            .and_then(|stored| {
+                let checkpoint = stored.map(|stored| Checkpoint::decode(key, &stored));
+                checkpoint.transpose()
+            });
+        Look {
+            partition,
+            before,
+            seen: seen.map(|checkpoint| checkpoint.map(|checkpoint| checkpoint.sequence)),
+        }
+    }
+
+    /// Takes in what was seen of a partition. The `last` one of a round is news even where all is
+    /// as before: that may have been heard of too early.
+    fn see(&self, look: Look, last: bool) {
+        let (sequence, fault) = match look.seen {
+            Ok(sequence) => (sequence, None),
+            Err(error) => (None, Some(error).filter(|error| !error.is_transient())),
+        };
+        self.heard.send_if_modified(|heard| {
+            let known = &mut heard.partitions[look.partition];
+            let failed = &mut heard.faults[look.partition];
+            // A hint that came meanwhile is the newer one, and was news itself.
+            let hinted = *known != look.before;
+            let is_news = *failed != fault || (!hinted && (last || *known != sequence));
+            if !hinted {
+                *known = sequence;
             }
+            *failed = fault;
+            heard.times += u64::from(is_news);
+            is_news
         });
     }
+}
+
+/// A look at a partition.
+struct Look {
+    partition: usize,
+    /// What was heard of it when the look began.
+    before: Option<Sequence>,
+    /// How far it has come; nowhere while it is not built.
+    seen: Result<Option<Sequence>, Error>,
 }
 
 /// Subscribes on every new connection. Hints that were lost before are made up for by looks.

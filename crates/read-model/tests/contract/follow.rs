@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use read_model::{Error, Follower, Now};
+use read_model::{Error, Follower, Now, Outcome};
 use shared_domain::{CircleId, Sequence};
 use test_support::redis::{Engine, RedisServer};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::rig::{Rig, eventually, in_time, private, private_spread, shared};
+use crate::rig::{Rig, clustered, eventually, in_time, private, private_spread};
+
+const APPLIED: &str = "circles:applied";
 
 /// Moves the checkpoint as a lost hint would leave it: silently.
 async fn move_silently(rig: &Rig<RedisServer>, sequence: u64) {
@@ -35,11 +37,7 @@ pub(crate) async fn wait_for(follower: &Follower, sequence: Sequence) -> Result<
 /// Waits for the subscription.
 pub(crate) async fn is_listening<S>(rig: &Rig<S>) {
     eventually("the channel is heard", async || {
-        let subscribers: Vec<String> = rig
-            .peek()
-            .await
-            .send("PUBSUB", &["NUMSUB", "circles:applied"])
-            .await;
+        let subscribers: Vec<String> = rig.peek().await.send("PUBSUB", &["NUMSUB", APPLIED]).await;
         subscribers[1] != "0"
     })
     .await;
@@ -113,6 +111,51 @@ pub(crate) async fn a_lost_hint_is_made_up_for(engine: Engine) {
     move_silently(&rig, 7).await;
     in_time("the waiter wakes", waiting).await.unwrap().unwrap();
     assert_eq!(follower.latest(), Some(Sequence::new(7)));
+}
+
+/// One node of a cluster keeps nobody waiting who needs another.
+pub(crate) async fn hints_are_heard_while_a_look_takes_long(engine: Engine) {
+    let mut rig = clustered(engine, Duration::from_secs(10)).await;
+    let follower = rig.follow();
+    let mut listening = None;
+    eventually("the channel is heard", async || {
+        let is_heard = |n: &usize| {
+            let subscribers = rig.server.command_on(*n, &["PUBSUB", "NUMSUB", APPLIED]);
+            subscribers.last().is_some_and(|count| count != "0")
+        };
+        listening = (0..3).find(is_heard);
+        listening.is_some()
+    })
+    .await;
+    let silent = (listening.unwrap() + 1) % 3;
+    let key = |n: usize| format!("{{{n}}}:circles:checkpoint");
+    let works = (0..8).find(|n| rig.server.owner_of(&key(*n)) != silent);
+    let works = works.unwrap();
+    rig.server.node(silent).pause();
+    // The first one may be heard of before the look.
+    for _ in 0..3 {
+        let id = loop {
+            let id = rig.world.create("chess", 20);
+            if rig.connection.layout().partition_of(id) == works {
+                break id;
+            }
+        };
+        let awaited = rig.world.checkpoint.sequence;
+        let waiting = follower.news(follower.now(), awaited, Some(id));
+        let batch = rig.world.batches(rig.connection.layout()).remove(works);
+        let partition = &rig.partitions[works];
+        let standing = partition.standing().await.unwrap().unwrap();
+        let happens = async {
+            // Once a look is on its way.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            partition.apply(&standing, &batch).await
+        };
+        let both = async { tokio::join!(waiting, happens) };
+        let (news, applied) = timeout(Duration::from_secs(5), both).await.unwrap();
+        assert!(news.is_ok(), "{news:?}");
+        assert!(matches!(applied, Ok(Outcome::Applied(_))), "{applied:?}");
+    }
+    rig.server.node(silent).resume();
 }
 
 /// Whoever reads after a wrong hint, and waits on, is not woken by the same one.
@@ -204,7 +247,7 @@ pub(crate) async fn many_waiters_look_together(engine: Engine) {
 }
 
 pub(crate) async fn what_waiting_does_not_cure_is_answered(engine: Engine) {
-    let rig = shared(engine).await;
+    let rig = private(engine).await;
     let follower = rig.follow();
     let () = rig
         .peek()

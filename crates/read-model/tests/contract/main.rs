@@ -84,6 +84,7 @@ test_support::on_every_redis! {
         a_hint_alone_brings_news,
         hints_of_all_partitions_are_waited_for,
         a_lost_hint_is_made_up_for,
+        hints_are_heard_while_a_look_takes_long,
         a_wrong_hint_wakes_once,
         a_checkpoint_that_goes_back_is_not_waited_past,
         many_waiters_look_together,

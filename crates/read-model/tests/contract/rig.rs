@@ -12,7 +12,7 @@ use read_model::{
     Page, ParkedEvent, Partition, Phase, Reader, Standing,
 };
 use shared_domain::CircleId;
-use test_support::redis::{Engine, RedisDatabase, RedisServer};
+use test_support::redis::{Engine, RedisCluster, RedisDatabase, RedisServer};
 
 use crate::world::World;
 
@@ -75,6 +75,22 @@ async fn on(server: RedisServer, partitions: u16) -> Rig<RedisServer> {
     rig
 }
 
+/// An empty, built read model on a cluster of its own, which may take so long
+/// for a command.
+pub(crate) async fn clustered(engine: Engine, patience: Duration) -> Rig<RedisCluster> {
+    let server = RedisCluster::start_with(engine, &["--cluster-require-full-coverage", "no"]);
+    let url = server.url();
+    let mut config = config(&url);
+    config.command_timeout = patience;
+    config.partitions = 8;
+    let rig = Rig::with(server, url, &config);
+    in_time("it connects", rig.connection.connected())
+        .await
+        .unwrap();
+    rig.build().await;
+    rig
+}
+
 /// A configuration that does not keep a test of an outage waiting.
 pub(crate) fn config(url: &str) -> Config {
     let mut config = Config::new(url);
@@ -96,7 +112,11 @@ impl<S> Rig<S> {
     fn new(server: S, url: String, partitions: u16) -> Self {
         let mut config = config(&url);
         config.partitions = partitions;
-        let connection = Connection::open(&config).unwrap();
+        Self::with(server, url, &config)
+    }
+
+    fn with(server: S, url: String, config: &Config) -> Self {
+        let connection = Connection::open(config).unwrap();
         Self {
             server,
             url,
