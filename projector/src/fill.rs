@@ -147,6 +147,16 @@ impl Projector {
         if !self.settle().await? {
             return Ok(Step::Superseded);
         }
+        // Circles are read at different times. If the log lost any event of those that were
+        // read, it lost this one, too.
+        if self.event_at(until.sequence).await? != until.event_id {
+            tracing::error!(
+                sequence = %until.sequence,
+                "the log has lost events that were read, as in a failover; building anew"
+            );
+            self.counts.rewinds += 1;
+            return Ok(Step::Superseded);
+        }
         let end = Batch {
             entries_after: Some(state.entries_after).filter(|after| *after > Sequence::ZERO),
             ..Batch::new(until)

@@ -1,5 +1,6 @@
 //! Servers that lost something: MySQL its tail, Redis its tail or everything.
 
+use futures_util::future::join_all;
 use projector::Step;
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
@@ -11,6 +12,7 @@ on_every_engine!(
     new_events_under_the_old_numbers_are_told_apart,
     a_log_that_lost_everything_leaves_nothing,
     a_log_that_lost_more_than_the_changes_that_are_kept_is_built_anew,
+    a_fill_that_a_failover_cuts_through_begins_anew,
     a_rewind_that_is_cut_off_is_completed,
     an_older_redis_is_caught_up,
     a_redis_that_lost_everything_is_noticed_without_an_event,
@@ -86,6 +88,33 @@ async fn a_log_that_lost_more_than_the_changes_that_are_kept_is_built_anew(engin
     world.catch_up(&mut projector).await;
     assert_eq!(projector.counts().builds, builds + 1);
     world.assert_consistent().await;
+}
+
+/// More circles than are read before the first of them are written.
+const MANY: usize = 1_500;
+
+async fn a_fill_that_a_failover_cuts_through_begins_anew(engine: Engine) {
+    let mut world = World::create(engine).await;
+    let (first, _) = world.create_circle("first").await;
+    for _ in 0..MANY / 500 {
+        join_all((0..500).map(|_| world.create_circle("between"))).await;
+    }
+    let (last, stored) = world.create_circle("last").await;
+    for n in 0..20 {
+        world.command(first, update("lost", 30 + n)).await;
+    }
+    let mut projector = world.projector(10);
+    let step = projector.step().await.unwrap();
+    assert!(matches!(step, Step::Filled { .. }), "{step:?}");
+    // The first circle is read, the last is not.
+    world.lose_tail(stored.sequence.get()).await;
+    world.forgetful_writer();
+    for n in 0..20 {
+        world.command(last, update("found", 30 + n)).await;
+    }
+    world.catch_up(&mut projector).await;
+    world.assert_consistent().await;
+    assert_eq!(projector.counts().rewinds, 1);
 }
 
 async fn a_rewind_that_is_cut_off_is_completed(engine: Engine) {
