@@ -81,12 +81,13 @@ impl Pages {
             let reading = self.ahead.take().unwrap_or_else(|| begin(from, limit));
             let asked = reading.limit;
             self.as_of = reading.begun;
-            let entries = match reading.page().await? {
-                Page::Behind(entries) => entries,
-                Page::OtherLog => return Ok((Page::OtherLog, false)),
+            let (entries, is_cut) = match reading.page().await? {
+                Read::Behind(entries) => (entries, false),
+                Read::BeforeHole(entries) => (entries, true),
+                Read::OtherLog => return Ok((Page::OtherLog, false)),
             };
             if let Some(last) = entries.last()
-                && entries.len() >= asked as usize
+                && (is_cut || entries.len() >= asked as usize)
             {
                 let end = Checkpoint::at(last.sequence, last.id);
                 self.ahead = Some(begin(end, limit.max(READ_AHEAD)));
@@ -103,12 +104,23 @@ impl Pages {
     }
 }
 
+/// What was read behind a checkpoint.
+#[derive(Debug)]
+enum Read {
+    /// These events come next, and there is no more where they are fewer than asked for.
+    Behind(Vec<LogEntry>),
+    /// These events come next; behind them is a hole, which the next read meets.
+    BeforeHole(Vec<LogEntry>),
+    /// As [`Page::OtherLog`].
+    OtherLog,
+}
+
 /// A page that is being read.
 #[derive(Debug)]
 struct Reading {
     limit: u32,
     begun: SystemTime,
-    task: AbortOnDropHandle<Result<Page, StoreError>>,
+    task: AbortOnDropHandle<Result<Read, StoreError>>,
 }
 
 impl Reading {
@@ -128,33 +140,65 @@ impl Reading {
     }
 
     /// Waits for it.
-    async fn page(self) -> Result<Page, StoreError> {
+    async fn page(self) -> Result<Read, StoreError> {
         task::end(self.task).await
     }
 }
 
-/// The checkpoint's own event is read as well, to see that the log is still the one that was
-/// applied.
+/// Reads what is sound: a hole does not keep back what comes before it.
 async fn read(
     log: EventStore,
     from: Checkpoint,
     limit: u32,
     holes: BTreeMap<Sequence, Sequence>,
-) -> Result<Page, StoreError> {
+) -> Result<Read, StoreError> {
+    match read_whole(&log, from, limit, &holes).await {
+        Err(StoreError::Damaged(Damage::Hole { after, .. })) if after > from.sequence => {
+            let sound = events_between(from.sequence, after, &holes);
+            Ok(match read_whole(&log, from, sound, &holes).await? {
+                Read::Behind(page) => Read::BeforeHole(page),
+                other => other,
+            })
+        }
+        page => page,
+    }
+}
+
+/// The checkpoint's own event is read as well, to see that the log is still the one that was
+/// applied.
+async fn read_whole(
+    log: &EventStore,
+    from: Checkpoint,
+    limit: u32,
+    holes: &BTreeMap<Sequence, Sequence>,
+) -> Result<Read, StoreError> {
     let Some(applied) = from.event_id else {
-        let page = log.read_over(from.sequence.next(), limit, &holes).await?;
-        return Ok(Page::Behind(page));
+        let page = log.read_over(from.sequence.next(), limit, holes).await?;
+        return Ok(Read::Behind(page));
     };
-    let mut page = match log.read_over(from.sequence, limit + 1, &holes).await {
+    let mut page = match log.read_over(from.sequence, limit + 1, holes).await {
         // The checkpoint's event itself is missing.
         Err(StoreError::Damaged(Damage::Hole { after, .. })) if after < from.sequence => {
-            return Ok(Page::OtherLog);
+            return Ok(Read::OtherLog);
         }
         page => page?,
     };
     if page.first().map(|entry| entry.id) != Some(applied) {
-        return Ok(Page::OtherLog);
+        return Ok(Read::OtherLog);
     }
     page.remove(0);
-    Ok(Page::Behind(page))
+    Ok(Read::Behind(page))
+}
+
+/// How many events there are behind `from`, up to `last`, where `holes` are let pass.
+fn events_between(from: Sequence, last: Sequence, holes: &BTreeMap<Sequence, Sequence>) -> u32 {
+    let missing: u64 = holes
+        .range(from..last)
+        .map(|(after, next)| next.get().saturating_sub(after.next().get()))
+        .sum();
+    let events = last
+        .get()
+        .saturating_sub(from.get())
+        .saturating_sub(missing);
+    u32::try_from(events).unwrap_or(u32::MAX)
 }

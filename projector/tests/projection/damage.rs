@@ -1,6 +1,6 @@
 //! Logs and read models that are not what they should be.
 
-use projector::Step;
+use projector::{Projector, Step};
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
 
@@ -8,6 +8,7 @@ use crate::support::{World, create, update};
 
 on_every_engine!(
     a_hole_stops_the_projector_before_it,
+    what_comes_before_a_hole_is_applied,
     an_event_that_cannot_be_read_parks_its_circle_until_a_program_knows_it,
     an_event_that_does_not_fit_parks_its_circle,
     a_circle_that_is_shown_wrongly_is_folded_anew_at_its_next_event,
@@ -38,6 +39,46 @@ async fn a_hole_stops_the_projector_before_it(engine: Engine) {
         );
         let building = world.redis.command(&["GET", "circles:building"]);
         assert!(building[0].starts_with("{\"sequence\":3,"), "{building:?}");
+    }
+}
+
+async fn what_comes_before_a_hole_is_applied(engine: Engine) {
+    let world = World::create(engine).await;
+    for _ in 0..6 {
+        world.create_circle("football").await;
+    }
+    world
+        .tamper("DELETE FROM circle_events WHERE sequence = 4")
+        .await;
+    // In read models that are built, and in those in use; at their beginning, and later.
+    let mut projector = world.projector(10);
+    assert_eq!(hole(&mut projector).await, Some((3, 5)));
+    let building = world.redis.command(&["GET", "circles:building"]);
+    assert!(building[0].starts_with("{\"sequence\":3,"), "{building:?}");
+    world.redis.command(&["HSET", "circles:holes", "3", "5"]);
+    let mut projector = world.projector(10);
+    world.catch_up(&mut projector).await;
+    for _ in 0..6 {
+        world.create_circle("judo").await;
+    }
+    world
+        .tamper("DELETE FROM circle_events WHERE sequence IN (9, 10)")
+        .await;
+    for mut projector in [projector, world.projector(10)] {
+        assert_eq!(hole(&mut projector).await, Some((8, 11)));
+        let live = world.redis.command(&["GET", "circles:checkpoint"]);
+        assert!(live[0].starts_with("{\"sequence\":8,"), "{live:?}");
+        assert_eq!(projector.as_of(), None);
+    }
+}
+
+/// Steps until a hole is met.
+async fn hole(projector: &mut Projector) -> Option<(u64, u64)> {
+    loop {
+        if let Err(error) = projector.step().await {
+            let hole = error.hole();
+            return hole.map(|(after, next)| (after.get(), next.get()));
+        }
     }
 }
 
