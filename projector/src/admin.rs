@@ -104,11 +104,15 @@ impl ProjectorAdminService for AdminService {
                 // Every change of the phase, and otherwise once a second.
                 let phase = report.borrow().phase;
                 let turned = report.wait_for(|report| report.phase != phase || report.is_final());
-                tokio::select! {
-                    _ = turned => {}
-                    () = tokio::time::sleep(TELL) => {}
+                let ended = tokio::select! {
+                    turned = turned => turned.is_err(),
+                    () = tokio::time::sleep(TELL) => false,
                     () = readiness.draining() => return,
                     () = tell.closed() => return,
+                };
+                if ended {
+                    let _ = tell.send(Err(failure::DOMAIN.internal())).await;
+                    return;
                 }
                 let (answer, is_final) = {
                     let report = report.borrow();

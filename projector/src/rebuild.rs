@@ -61,6 +61,11 @@ impl Report {
     }
 }
 
+/// Whether a rebuild goes on. Its task may have ended without a last word.
+fn runs(report: &watch::Receiver<Report>) -> bool {
+    !report.borrow().is_final() && report.has_changed().is_ok()
+}
+
 /// At most one rebuild at a time.
 #[derive(Clone)]
 pub(crate) struct Rebuilds {
@@ -85,26 +90,24 @@ impl Rebuilds {
     /// The rebuild that runs, if one does.
     pub(crate) fn running(&self) -> Option<watch::Receiver<Report>> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.clone().filter(|report| !report.borrow().is_final())
+        running.clone().filter(runs)
     }
 
     /// Waits for the end of the rebuild that runs, if one does.
     pub(crate) async fn ended(&self) {
         while let Some(mut report) = self.running() {
-            // Its task may have ended without a last word.
-            if report.wait_for(Report::is_final).await.is_err() {
-                return;
-            }
+            let _ = report.wait_for(Report::is_final).await;
         }
     }
 
     /// Starts a rebuild, or answers with the one that runs.
     pub(crate) fn start(&self, dry_run: bool) -> watch::Receiver<Report> {
-        if let Some(running) = self.running() {
+        // Held over both, so that of two calls one finds the other's.
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = running.clone().filter(runs) {
             return running;
         }
         let (report, follower) = watch::channel(Report::default());
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         *running = Some(follower.clone());
         tokio::spawn(self.clone().run(dry_run, report));
         follower
