@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 use self::convert::{ParkedPage, audited, difference, signed};
 use crate::audit::{Audit, Findings};
 use crate::failure;
-use crate::order::Orders;
+use crate::order::{OrderError, Orders};
 use crate::progress::{Latest, State};
 use crate::rebuild::Rebuilds;
 
@@ -49,6 +49,14 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl AdminService {
     fn opened(&self) -> Result<&Opened, Status> {
         self.opened.get().ok_or_else(failure::starting)
+    }
+
+    /// For what no order asks the leader itself.
+    fn require_leader(&self) -> Result<(), Status> {
+        match self.progress.borrow().state {
+            State::Standby => Err(failure::order(&OrderError::NotLeader)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -93,9 +101,7 @@ impl ProjectorAdminService for AdminService {
         request: Request<proto::RebuildRequest>,
     ) -> Result<Response<Self::RebuildStream>, Status> {
         let opened = self.opened()?;
-        if self.progress.borrow().state == State::Standby {
-            return Err(failure::order(&crate::order::OrderError::NotLeader));
-        }
+        self.require_leader()?;
         let mut report = opened.rebuilds.start(request.get_ref().dry_run);
         let readiness = self.readiness.clone();
         let (tell, told) = mpsc::channel(1);
@@ -243,6 +249,7 @@ impl ProjectorAdminService for AdminService {
         request: Request<proto::SkipHoleRequest>,
     ) -> Result<Response<proto::SkipHoleResponse>, Status> {
         let orders = &self.opened()?.orders;
+        self.require_leader()?;
         let proto::SkipHoleRequest {
             after_sequence,
             next_sequence,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use read_model::Lease;
 use service_kit::health::Readiness;
 use service_kit::program::chain;
+use shared_domain::Sequence;
 use tokio::sync::{mpsc, watch};
 
 use crate::order::Order;
@@ -129,7 +130,13 @@ impl Leader {
 
     async fn stand_by(&mut self) {
         self.projector.forget();
-        self.progress.send_modify(|progress| progress.as_of = None);
+        // What it knew of the read models is another one's to tell.
+        self.progress.send_modify(|progress| {
+            progress.checkpoint = Sequence::ZERO;
+            progress.as_of = None;
+            progress.parked = 0;
+            progress.hole = None;
+        });
         self.turn(State::Standby, String::new());
         self.readiness.set(true);
         tokio::select! {

@@ -517,6 +517,12 @@ async fn a_stand_by_refuses_what_is_for_the_leader(engine: Engine) {
         .await
         .unwrap_err();
     assert_eq!(reason(&status), "NOT_LEADER");
+    let hole = SkipHoleRequest {
+        after_sequence: 1,
+        next_sequence: 3,
+    };
+    let status = standby.admin.skip_hole(hole).await.unwrap_err();
+    assert_eq!(reason(&status), "NOT_LEADER");
     standby.admin.get_status(GetStatusRequest {}).await.unwrap();
 
     // It takes over at once when the leader ends in order.

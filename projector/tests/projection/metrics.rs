@@ -64,12 +64,18 @@ async fn a_hole_and_what_waits_behind_it_are_seen(engine: Engine) {
     world
         .tamper("UPDATE circle_events SET occurred_at = DATE_SUB(occurred_at, INTERVAL 1 HOUR)")
         .await;
-    let served = Served::start(&world).await;
+    let mut served = Served::start(&world).await;
     let told = Scrape::until(served.metrics, "halted", |told| is(told, "halted")).await;
     assert_eq!(told.get("circles_projector_log_hole"), Some(1.0));
     assert!(told.get(LAG_EVENTS) >= Some(2.0));
     let age = told.get(LAG_SECONDS);
     assert!(age > Some(3_500.0) && age < Some(4_000.0), "{age:?}");
+
+    // It is no longer for this one to tell, once another one works.
+    world.redis.command(&["SET", "circles:lease", "another"]);
+    let told = Scrape::until(served.metrics, "stands by", |told| is(told, "standby")).await;
+    assert_eq!(told.get("circles_projector_log_hole"), Some(0.0));
+    assert_eq!(served.status().await.checkpoint_sequence, 0);
 }
 
 async fn parked_circles_are_seen(engine: Engine) {
