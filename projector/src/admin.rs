@@ -143,9 +143,7 @@ impl ProjectorAdminService for AdminService {
         &self,
         request: Request<proto::RebuildCircleRequest>,
     ) -> Result<Response<proto::RebuildCircleResponse>, Status> {
-        let Opened {
-            orders, partitions, ..
-        } = self.opened()?;
+        let orders = &self.opened()?.orders;
         let id = convert::circle(request.get_ref())?;
         let ids = BTreeSet::from([id]);
         let compared = orders
@@ -154,15 +152,9 @@ impl ProjectorAdminService for AdminService {
             .map_err(|error| failure::order(&error))?;
         let version = compared.versions.get(&id);
         let changed = !compared.divergent.is_empty();
-        if version.is_none() && !changed {
+        let parked = compared.parked.contains(&id);
+        if version.is_none() && !changed && !parked {
             return Err(failure::not_found());
-        }
-        let mut parked = false;
-        for partition in partitions {
-            let all = partition.parked().await;
-            parked |= all
-                .map_err(|error| failure::read_model(&error))?
-                .contains_key(&id);
         }
         Ok(Response::new(proto::RebuildCircleResponse {
             changed,

@@ -20,6 +20,8 @@ pub(crate) struct Compared {
     pub(crate) divergent: Vec<CircleId>,
     /// The version of each circle that the log knows.
     pub(crate) versions: BTreeMap<CircleId, Version>,
+    /// Circles with an event that can't be read or applied.
+    pub(crate) parked: BTreeSet<CircleId>,
 }
 
 impl Projector {
@@ -82,8 +84,10 @@ impl Projector {
         let versions = repairs
             .iter()
             .filter_map(|repair| Some((repair.id, repair.version?)));
+        let parked = repairs.iter().filter(|repair| repair.parked.is_some());
         Ok(Some(Compared {
             versions: versions.collect(),
+            parked: parked.map(|repair| repair.id).collect(),
             divergent: changed,
         }))
     }
@@ -133,6 +137,7 @@ impl Projector {
                     Some(compared) => {
                         all.divergent.extend(compared.divergent);
                         all.versions.extend(compared.versions);
+                        all.parked.extend(compared.parked);
                     }
                     None => {
                         self.forget();

@@ -5,6 +5,7 @@ use circles_proto::circles::admin::v1::{
     RebuildCircleRequest, RebuildPhase, RebuildRequest, RebuildResponse, RetryParkedRequest,
     SkipHoleRequest,
 };
+use shared_domain::CircleId;
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
 use tonic::{Code, Status, Streaming};
@@ -22,6 +23,7 @@ on_every_engine!(
     a_rebuild_that_was_cut_off_is_not_in_the_way,
     a_spare_database_with_something_else_is_left_alone,
     one_circle_is_rebuilt_live,
+    a_circle_that_is_parked_from_its_first_event_is_known,
     an_audit_finds_and_repairs_every_kind_of_divergence,
     the_audit_in_the_background_repairs,
     parked_circles_are_listed_and_retried,
@@ -248,6 +250,23 @@ async fn one_circle_is_rebuilt_live(engine: Engine) {
     assert_eq!(
         (status.code(), reason(&status).as_str()),
         (Code::NotFound, "CIRCLE_NOT_FOUND")
+    );
+}
+
+async fn a_circle_that_is_parked_from_its_first_event_is_known(engine: Engine) {
+    let world = World::create(engine).await;
+    let id = CircleId::from_uuid(Uuid::now_v7());
+    world.append_unknown(id, 1).await;
+    let mut served = Served::start(&world).await;
+    served.caught_up().await;
+    let request = RebuildCircleRequest {
+        circle_id: id.to_string(),
+    };
+    let answer = served.admin.rebuild_circle(request).await.unwrap();
+    let answer = answer.into_inner();
+    assert_eq!(
+        (answer.changed, answer.version, answer.parked),
+        (false, 0, true)
     );
 }
 
