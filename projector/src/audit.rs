@@ -78,35 +78,34 @@ impl Audit {
         }
     }
 
-    /// Looks at the next part; none at the end.
+    /// Looks at the next part; none at the end. Circles whose events the log can't tell are passed
+    /// over by whoever goes on after the error.
     pub(crate) async fn next(&mut self) -> Result<Option<Findings>, OrderError> {
-        let (findings, next) = match &mut self.stage {
+        let (ids, next) = match &mut self.stage {
             Stage::Given(circles) => {
                 let part: BTreeSet<CircleId> =
                     circles.drain(..circles.len().min(AT_ONCE)).collect();
                 if part.is_empty() {
                     return Ok(None);
                 }
-                let rest = std::mem::take(circles);
-                (self.compare(part).await?, Stage::Given(rest))
+                (part, Stage::Given(std::mem::take(circles)))
             }
             Stage::Log(after) => {
-                let after = *after;
-                let ids = self.log.circle_ids(after, AT_ONCE as u32).await;
+                let ids = self.log.circle_ids(*after, AT_ONCE as u32).await;
                 let ids = ids.map_err(StepError::from)?;
                 let next = match ids.last() {
                     Some(last) => Stage::Log(Some(*last)),
                     None => Stage::Shown(0, Cursor::begin()),
                 };
-                (self.compare(ids.into_iter().collect()).await?, next)
+                (ids.into_iter().collect(), next)
             }
             Stage::Shown(n, cursor) => {
-                let (n, cursor) = (*n, cursor.clone());
+                let n = *n;
                 let Some(partition) = self.partitions.get(n) else {
                     self.stage = Stage::Indexes(0, Sweep::BEGIN);
                     return Ok(Some(Findings::default()));
                 };
-                let found = partition.scan(&cursor).await.map_err(StepError::from)?;
+                let found = partition.scan(cursor).await.map_err(StepError::from)?;
                 let ids: Vec<CircleId> = found.ids.into_iter().collect();
                 let known = self
                     .log
@@ -118,44 +117,56 @@ impl Audit {
                     None => Stage::Shown(n + 1, Cursor::begin()),
                     Some(next) => Stage::Shown(n, next),
                 };
-                (self.compare(unknown).await?, next)
+                (unknown, next)
             }
             Stage::Indexes(n, from) => {
-                let (n, from) = (*n, from.clone());
+                let n = *n;
                 let Some(partition) = self.partitions.get(n) else {
                     return Ok(None);
                 };
                 let swept = partition
-                    .sweep(&from, self.mode)
+                    .sweep(from, self.mode)
                     .await
                     .map_err(StepError::from)?;
-                let findings = Findings {
-                    stray: swept.stray,
-                    ..Findings::default()
-                };
-                let next = match swept.next {
+                self.stage = match swept.next {
                     Some(next) => Stage::Indexes(n, next),
                     None => Stage::Indexes(n + 1, Sweep::BEGIN),
                 };
-                (findings, next)
+                return Ok(Some(Findings {
+                    stray: swept.stray,
+                    ..Findings::default()
+                }));
             }
         };
-        self.stage = next;
-        Ok(Some(findings))
+        let compared = self.compare(&ids).await;
+        match &compared {
+            Ok(_) => self.stage = next,
+            Err(error) if is_damage(error) => {
+                let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                tracing::error!(circles = ?ids, "the log can't tell all of these circles");
+                self.stage = next;
+            }
+            Err(_) => {}
+        }
+        compared.map(Some)
     }
 
-    async fn compare(&self, ids: BTreeSet<CircleId>) -> Result<Findings, OrderError> {
+    async fn compare(&self, ids: &BTreeSet<CircleId>) -> Result<Findings, OrderError> {
         if ids.is_empty() {
             return Ok(Findings::default());
         }
-        let circles = ids.len() as u64;
-        let compared = self.orders.compare(ids, self.mode).await?;
+        let compared = self.orders.compare(ids.clone(), self.mode).await?;
         Ok(Findings {
-            circles,
+            circles: ids.len() as u64,
             divergent: compared.divergent.into_iter().collect(),
             stray: 0,
         })
     }
+}
+
+/// Whether it is the log that can't be read; then it can't be later, either.
+fn is_damage(error: &OrderError) -> bool {
+    matches!(error, OrderError::Failed(StepError::Log(error)) if !error.is_transient())
 }
 
 /// Audits everything for ever, with repair, at about so many circles a second, while the projector
@@ -203,6 +214,9 @@ pub(crate) async fn in_background(
                     progress.send_modify(|progress| progress.audited += found.circles);
                 }
                 Ok(None) => break,
+                Err(error) if is_damage(&error) => {
+                    tracing::error!(error = %chain(&error), "the audit passes circles over");
+                }
                 Err(error) => tracing::debug!(error = %chain(&error), "the audit waits"),
             }
         }

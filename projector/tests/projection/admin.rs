@@ -26,6 +26,7 @@ on_every_engine!(
     a_circle_that_is_parked_from_its_first_event_is_known,
     an_audit_finds_and_repairs_every_kind_of_divergence,
     the_audit_in_the_background_repairs,
+    the_audit_in_the_background_passes_over_what_the_log_cannot_tell,
     parked_circles_are_listed_and_retried,
     a_hole_is_let_pass_only_when_told,
     requests_that_make_no_sense_name_their_fields,
@@ -346,6 +347,31 @@ async fn the_audit_in_the_background_repairs(engine: Engine) {
         })
         .await;
     world.assert_consistent().await;
+}
+
+async fn the_audit_in_the_background_passes_over_what_the_log_cannot_tell(engine: Engine) {
+    let world = World::create(engine).await;
+    world.create_circle("unreadable").await;
+    for _ in 0..10 {
+        world.create_circle("between").await;
+    }
+    let (last, _) = world.create_circle("last").await;
+    let mut served = Served::with(&world, |config| config.audit_rate = 10_000).await;
+    served.caught_up().await;
+    world
+        .tamper("UPDATE circle_events SET metadata = '7' WHERE sequence = 1")
+        .await;
+    let audited = served.status().await.audited_circles;
+    served
+        .until("several rounds", |status| {
+            status.audited_circles > audited + 50
+        })
+        .await;
+    world.redis.command(&["DEL", &format!("circle:{last}")]);
+    served
+        .until("repaired", |status| status.repaired_circles == 1)
+        .await;
+    assert!(world.document(last).is_some());
 }
 
 async fn parked_circles_are_listed_and_retried(engine: Engine) {
