@@ -44,7 +44,9 @@ pub(crate) async fn keep_lease(
                 *ours.borrow()
             }
         };
-        if ours.send_replace(taken) != taken {
+        // Who waits for a change is not woken by anything else.
+        let changed = ours.send_if_modified(|ours| std::mem::replace(ours, taken) != taken);
+        if changed {
             tracing::info!(leads = taken, "the lease changed hands");
         }
         let pause = if taken {
