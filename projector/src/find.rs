@@ -41,18 +41,11 @@ impl Projector {
                 parked: partition.parked().await?,
             });
         }
-        let kept = self
-            .partitions
-            .iter()
-            .map(Partition::changes_kept)
-            .max()
-            .unwrap_or_default()
-            .min(KEPT_BY_A_BUILD);
         let head = self.log.head().await?;
         let mut state = State {
             partitions: found,
             holes: self.partitions[0].holes().await?,
-            entries_after: Sequence::new(head.get().saturating_sub(kept.into())),
+            entries_after: self.entries_after(head),
             fill: None,
         };
         if !self.matches(&state).await? {
@@ -72,6 +65,13 @@ impl Projector {
             state.fill = self.begin_fill(&state).await?;
         }
         Ok(Some(state))
+    }
+
+    /// Changes up to here are not kept by a read model that is built while the log ends at `head`.
+    pub(crate) fn entries_after(&self, head: Sequence) -> Sequence {
+        let kept = self.partitions.iter().map(Partition::changes_kept).max();
+        let kept = kept.unwrap_or_default().min(KEPT_BY_A_BUILD);
+        Sequence::new(head.get().saturating_sub(kept.into()))
     }
 
     async fn begin(

@@ -27,6 +27,7 @@ impl Projector {
     /// Takes every partition back that has events which the log has not.
     pub(crate) async fn rewind(&mut self, state: &mut State) -> Result<Step, StepError> {
         self.counts.rewinds += 1;
+        let mut emptied = false;
         for n in 0..state.partitions.len() {
             let Checkpoint { sequence, event_id } = state.partitions[n].standing.checkpoint;
             if self.event_at(sequence).await? == event_id {
@@ -39,6 +40,11 @@ impl Projector {
             if !self.rewind_partition(&mut state.partitions[n], n).await? {
                 return Ok(Step::Superseded);
             }
+            emptied |= state.partitions[n].standing.is_empty();
+        }
+        if emptied {
+            // Whoever looks next finds it so, and fills it.
+            return Ok(Step::Superseded);
         }
         Ok(Step::Rewound {
             common: state.furthest_behind().sequence,
@@ -73,19 +79,20 @@ impl Projector {
             }
             Common::Unknown => {
                 tracing::error!("it lost more than the changes that are kept; building anew");
-                self.counts.builds += 1;
+                let head = self.log.head().await?;
+                // Just before the changes that will be kept, so that watches that saw what is lost
+                // end and begin anew with a list. Those of the lists to come do not.
+                let before = |sequence: Sequence| Sequence::new(sequence.get().saturating_sub(1));
+                let (common, until) = (before(self.entries_after(head)), before(head));
                 let begun = partition
-                    .begin(Some(&standing), &self.options.holder)
+                    .begin_after_loss(&standing, &self.options.holder, common, until)
                     .await?;
                 let Some(standing) = begun else {
                     return Ok(false);
                 };
+                state.standing = standing;
                 // Nothing that was known of the circles holds.
                 self.forget();
-                *state = PartitionState {
-                    standing,
-                    parked: BTreeMap::new(),
-                };
                 Ok(true)
             }
         }

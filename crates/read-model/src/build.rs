@@ -4,9 +4,10 @@ use std::fmt::Display;
 
 use fred::bytes::Bytes;
 use fred::types::{Key, Value};
+use shared_domain::Sequence;
 
 use crate::answer::unknown_answer;
-use crate::arguments::marks;
+use crate::arguments::{marks, none, text as bound};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::keys;
@@ -20,7 +21,8 @@ impl Partition {
     /// `expected`, where none means that nothing is built.
     ///
     /// It may be dropped at any point, or its process killed: nothing is built
-    /// then, and the next call begins anew. Lease, holes and revision stay.
+    /// then, and the next call begins anew. Lease, holes, revision and what the
+    /// log lost stay.
     ///
     /// # Errors
     ///
@@ -30,12 +32,44 @@ impl Partition {
         expected: Option<&Standing>,
         holder: impl Display,
     ) -> Result<Option<Standing>, Error> {
+        self.begin_where(expected, holder, None).await
+    }
+
+    /// The same, as the log lost more than the changes that are kept, so that
+    /// nobody knows which circles are shown otherwise now. Watches that have been
+    /// told of any event after `common`, and those that begin at one up to
+    /// `until`, go back to `common`; where changes are kept from a later event
+    /// on only, they end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::begin`].
+    pub async fn begin_after_loss(
+        &self,
+        expected: &Standing,
+        holder: impl Display,
+        common: Sequence,
+        until: Sequence,
+    ) -> Result<Option<Standing>, Error> {
+        self.begin_where(Some(expected), holder, Some((common, until)))
+            .await
+    }
+
+    async fn begin_where(
+        &self,
+        expected: Option<&Standing>,
+        holder: impl Display,
+        lost: Option<(Sequence, Sequence)>,
+    ) -> Result<Option<Standing>, Error> {
         let mark: Value = format!("{WIPING}{holder}").into();
         let mut begin = vec![mark.clone(), "begin".into()];
         match expected {
             Some(_) => begin.extend(marks(expected)),
-            None => begin.extend(["unbuilt", "", "", keys::LAYOUT].map(Value::from)),
+            None => begin.extend(["unbuilt", "", ""].map(Value::from)),
         }
+        begin.push(keys::LAYOUT.into());
+        let (common, until) = lost.unzip();
+        begin.extend([common, until].map(|event| event.map_or_else(none, bound)));
         if self.wipe(begin).await?.is_none() {
             return Ok(None);
         }
@@ -46,7 +80,13 @@ impl Partition {
             remove.push(format!("{}circle*", keys.prefix).into());
             remove.push(keys.documents.as_str().into());
             remove.push(format!("{}circles:", keys.prefix).into());
-            for kept in [&keys.building, &keys.revision, &keys.lease, &keys.holes] {
+            for kept in [
+                &keys.building,
+                &keys.revision,
+                &keys.lease,
+                &keys.holes,
+                &keys.rewound,
+            ] {
                 remove.push(kept.as_str().into());
             }
             match self.wipe(remove).await? {
@@ -79,6 +119,7 @@ impl Partition {
             &self.keys.building,
             &self.keys.revision,
             &self.keys.layout,
+            &self.keys.rewound,
         ]
         .map(Key::from)
         .into();

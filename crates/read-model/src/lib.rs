@@ -22,7 +22,7 @@
 //! | `circles:revision` | string | a number: how often something was written that was not the next event; absent means 0 |
 //! | `circles:parked` | hash | per parked circle, by its id: `{"sequence":7,"version":2,"reason":".."}`, the event that could not be taken in |
 //! | `circles:parked:count` | string | how many these are; absent for none |
-//! | `circles:rewound` | string | `{"common":5,"until":9,"times":1}`: the log lost its events from 6 to 9 and has others there now, so that a watch from any of these begins at 5; of several times, the widest bounds; absent where that never happened |
+//! | `circles:rewound` | string | `{"common":5,"until":9,"times":1}`: the log lost its events from 6 to 9 and has others there now, so that a watch from any of these begins at 5; of several times, the widest bounds; where it lost more than is kept, bounds that end the watches that saw it; absent where that never happened |
 //! | `circles:holes` | hash | holes in the log that an operator let pass: the last sequence before, the first one behind |
 //! | `circles:layout` | string | `2`: that all this is as described here |
 //! | `circles:lease` | string | the projector that works, with a time to live |

@@ -43,17 +43,7 @@ for n = 1, #kept do
   redis.call('XADD', KEYS[4], kept[n][1], unpack(kept[n][2]))
 end
 
--- Of several times, what all of them lost.
-local common, til, times = tonumber(ARGV[6]), tonumber(ARGV[7]), 1
-local earlier = redis.call('GET', KEYS[5])
-if earlier then
-  local read, other = pcall(cjson.decode, earlier)
-  if read and type(other) == 'table' and tonumber(other.common) and tonumber(other['until']) then
-    common, til = math.min(common, other.common), math.max(til, other['until'])
-    times = (tonumber(other.times) or 0) + 1
-  end
-end
-redis.call('SET', KEYS[5], string.format('{"common":%.0f,"until":%.0f,"times":%.0f}', common, til, times))
+remember_lost(KEYS[5], tonumber(ARGV[6]), tonumber(ARGV[7]))
 
 for key, value in pairs({[KEYS[1]] = ARGV[4], [KEYS[2]] = ARGV[5]}) do
   if value == '' then

@@ -25,13 +25,13 @@ impl Scripts {
             fill: script!("expected.lua", "parts.lua", "fill.lua"),
             latest: script!("latest.lua"),
             repair: script!("expected.lua", "members.lua", "repair.lua"),
-            rewind: script!("expected.lua", "rewind.lua"),
+            rewind: script!("expected.lua", "lost.lua", "rewind.lua"),
             changes: script!("changes.lua"),
             correct: script!("correct.lua"),
             digest: script!("members.lua", "digest.lua"),
             scan: script!("scan.lua"),
             sweep: script!("members.lua", "sweep.lua"),
-            wipe: script!("wipe.lua"),
+            wipe: script!("lost.lua", "wipe.lua"),
         }
     }
 }

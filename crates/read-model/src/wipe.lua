@@ -1,9 +1,11 @@
 -- Removes what is in the way of a new read model of a partition.
 --
--- KEYS: 1 checkpoint, 2 building, 3 revision, 4 layout.
+-- KEYS: 1 checkpoint, 2 building, 3 revision, 4 layout, 5 rewound.
 -- ARGV: 1 `wiping:` and who wipes, 2 `begin`, `remove`, or `end`.
 --       begin: 3 to 5 checkpoint, building and revision as expected; 3 is
---       `unbuilt` where there should be no read model of the layout 6.
+--       `unbuilt` where there should be no read model of the layout 6. What the
+--       log lost, as watches are told: 7 the last event before it, or empty, and
+--       8 its end.
 --       remove: 3 cursor, 4 pattern, then what all keys to remove begin with,
 --       and 7 what is kept.
 --       end: 3 the value of building, 4 that of layout.
@@ -26,6 +28,9 @@ if ARGV[2] == 'begin' then
   end
   redis.call('DEL', KEYS[1])
   redis.call('SET', KEYS[2], ARGV[1])
+  if ARGV[7] ~= '' then
+    remember_lost(KEYS[5], tonumber(ARGV[7]), tonumber(ARGV[8]))
+  end
   return {'done', '0'}
 end
 if building ~= ARGV[1] then

@@ -212,12 +212,17 @@ async fn remains_of_other_read_models_are_removed(engine: Engine) {
     world.redis.command(&["SET", "circle:remains", "{}"]);
     world.redis.command(&["SET", "circles:of-old", "{}"]);
     world.redis.command(&["SET", "else", "kept"]);
+    let rewound = r#"{"common":5,"until":9,"times":1}"#;
+    world.redis.command(&["SET", "circles:rewound", rewound]);
     let mut projector = world.projector(10);
     let (id, _) = world.create_circle("football").await;
     world.command(id, create("refused, as it exists")).await;
     world.catch_up(&mut projector).await;
     assert_eq!(projector.counts().builds, 1);
     assert_eq!(world.redis.command(&["GET", "else"]), ["kept"]);
+    // Watches may still come that were told of what the log lost.
+    let kept = world.redis.command(&["GET", "circles:rewound"]);
+    assert_eq!(kept, [rewound]);
     world.redis.command(&["DEL", "else"]);
     world.assert_consistent().await;
 }

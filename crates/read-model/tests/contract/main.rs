@@ -110,6 +110,7 @@ test_support::on_every_redis! {
         corrections_are_told,
         a_read_model_that_is_built_anew_is_waited_for,
         a_watch_ends_where_changes_were_lost,
+        watches_end_where_more_was_lost_than_is_kept,
         a_swap_of_databases_is_not_noticed,
         a_damaged_change_ends_watches,
     }

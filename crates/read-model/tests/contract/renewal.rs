@@ -413,6 +413,50 @@ pub(crate) async fn a_watch_ends_where_changes_were_lost(engine: Engine) {
     }
 }
 
+/// The log lost more than the changes that are kept: nobody knows what watches were told
+/// that is not so any more.
+pub(crate) async fn watches_end_where_more_was_lost_than_is_kept(engine: Engine) {
+    for partitions in PARTITIONS {
+        let mut rig = spread(engine, partitions).await;
+        happen_all(&mut rig, 50).await;
+        let feeding = quiet(&rig, 16_384);
+        let (mut live, _) = feeding.watch(None).await;
+        let mut world = World::empty();
+        for n in 0..40 {
+            happen(&mut world, n);
+        }
+        let (common, until) = (Sequence::new(29), Sequence::new(39));
+        for partition in &rig.partitions {
+            let standing = partition.standing().await.unwrap().unwrap();
+            partition
+                .begin_after_loss(&standing, "test", common, until)
+                .await
+                .unwrap()
+                .unwrap();
+        }
+        build_anew(&rig, &world, 30).await;
+        rig.world = world;
+        rig.forget_pending();
+        let ended = in_time("an end", live.next()).await;
+        assert!(
+            matches!(ended, Err(WatchError::NotKept { .. })),
+            "{ended:?}"
+        );
+        for from in [30, 35, 39] {
+            let refused = feeding.refused(from).await;
+            assert!(matches!(refused, WatchError::NotKept { .. }), "{refused:?}");
+        }
+        // Of a list, and of nothing.
+        let (mut watch, _) = feeding.watch(Some(40)).await;
+        let (mut present, begin) = feeding.watch(None).await;
+        assert_eq!(begin, 40);
+        happen_all(&mut rig, 45).await;
+        for watch in [&mut watch, &mut present] {
+            assert_eq!(next_changes(watch, 5).await, rig.world.changes[40..]);
+        }
+    }
+}
+
 /// A rebuild swaps the databases.
 pub(crate) async fn a_swap_of_databases_is_not_noticed(engine: Engine) {
     let mut rig = private(engine).await;
