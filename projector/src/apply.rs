@@ -106,8 +106,9 @@ impl Projector {
                     first = ?list.first().map(ToString::to_string),
                     "not the state before the next event; folding anew"
                 );
-                if !self.mend(&mut state.partitions[n], n, &list).await? {
-                    return Ok(false);
+                match self.mend(&mut state.partitions[n], n, &list).await? {
+                    Some(changed) => self.counts.divergent += changed as u64,
+                    None => return Ok(false),
                 }
                 certain.extend(ids);
             }

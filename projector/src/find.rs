@@ -56,7 +56,8 @@ impl Projector {
         }
         for n in 0..state.partitions.len() {
             let parked: Vec<CircleId> = state.partitions[n].parked.keys().copied().collect();
-            if !self.mend(&mut state.partitions[n], n, &parked).await? {
+            let mended = self.mend(&mut state.partitions[n], n, &parked).await?;
+            if mended.is_none() {
                 return Ok(None);
             }
         }

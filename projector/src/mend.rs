@@ -16,7 +16,7 @@ const AT_ONCE: usize = 100;
 /// What is wrong with circles, as they were compared with the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Compared {
-    /// Circles that were shown wrongly.
+    /// Circles of which anything was not as the log has it.
     pub(crate) divergent: Vec<CircleId>,
     /// The version of each circle that the log knows.
     pub(crate) versions: BTreeMap<CircleId, Version>,
@@ -26,20 +26,23 @@ pub(crate) struct Compared {
 
 impl Projector {
     /// Folds circles of a partition from the log, up to its checkpoint, and writes what differs.
-    /// Answers whether the partition was where we thought.
+    /// Answers of how many circles anything did; none where the partition is elsewhere than we
+    /// thought.
     pub(crate) async fn mend(
         &mut self,
         state: &mut PartitionState,
         n: usize,
         ids: &[CircleId],
-    ) -> Result<bool, StepError> {
+    ) -> Result<Option<usize>, StepError> {
+        let mut changed = 0;
         for ids in ids.chunks(AT_ONCE) {
             let mode = RepairMode::Repair;
-            if self.compare_with_log(state, n, ids, mode).await?.is_none() {
-                return Ok(false);
+            match self.compare_with_log(state, n, ids, mode).await? {
+                Some(compared) => changed += compared.divergent.len(),
+                None => return Ok(None),
             }
         }
-        Ok(true)
+        Ok(Some(changed))
     }
 
     /// Compares up to [`AT_ONCE`] circles with the log, and repairs them where `mode` says so.
@@ -77,7 +80,6 @@ impl Projector {
                 }
             }
         }
-        self.counts.divergent += changed.len() as u64;
         if mode == RepairMode::Repair {
             self.counts.repaired += changed.len() as u64;
         }

@@ -126,6 +126,9 @@ impl Order {
         match self {
             Self::Compare { ids, mode, reply } => {
                 let compared = projector.compare(&ids, mode).await;
+                if let Ok(Some(compared)) = &compared {
+                    projector.counts.divergent += compared.divergent.len() as u64;
+                }
                 drop(reply.send(done(compared)));
             }
             Self::Retry { id, reply } => drop(reply.send(projector.retry(id).await)),

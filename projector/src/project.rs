@@ -63,7 +63,8 @@ pub struct Projector {
 /// How often something unusual happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Circles that were found to be shown wrongly.
+    /// Circles that were found to be shown wrongly; not those that were parked, or that the log
+    /// lost an event of.
     pub divergent: u64,
     /// Circles that were folded anew and differed then.
     pub repaired: u64,

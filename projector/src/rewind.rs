@@ -75,7 +75,7 @@ impl Projector {
                 }
                 // What came after the common event is in none of the circles' past any more.
                 let parked: Vec<CircleId> = state.parked.keys().copied().collect();
-                self.mend(state, n, &parked).await
+                Ok(self.mend(state, n, &parked).await?.is_some())
             }
             Common::Unknown => {
                 tracing::error!("it lost more than the changes that are kept; building anew");

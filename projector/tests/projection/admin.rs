@@ -447,6 +447,8 @@ async fn parked_circles_are_listed_and_retried(engine: Engine) {
         .unwrap()
         .into_inner();
     assert_eq!((answer.resumed, answer.still_parked), (2, 0));
+    let status = served.status().await;
+    assert_eq!((status.divergent_circles, status.repaired_circles), (0, 3));
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     world
         .assert_consistent_with(|with| ids.iter().fold(with, |with, id| with.caught_up(id)))

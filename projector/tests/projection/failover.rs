@@ -32,6 +32,9 @@ async fn a_log_that_lost_its_tail_takes_the_read_models_back(engine: Engine) {
     );
     world.catch_up(&mut projector).await;
     assert_eq!(projector.counts().rewinds, 1);
+    // Nothing was shown otherwise than the log had it.
+    assert_eq!(projector.counts().divergent, 0);
+    assert!(projector.counts().repaired > 0);
     world.assert_consistent().await;
 }
 
