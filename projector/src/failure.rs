@@ -41,7 +41,9 @@ pub(crate) fn rebuild(error: &SwitchError) -> Status {
         SwitchError::Spare(SpareError::InUse(_) | SpareError::NotEmpty(_)) => {
             precondition("SPARE_IN_USE")
         }
-        SwitchError::Spare(SpareError::Redis(error)) => read_model(error),
+        SwitchError::Spare(SpareError::Redis(error)) | SwitchError::Unknown(error) => {
+            read_model(error)
+        }
         SwitchError::Spare(error @ SpareError::Setup(_)) => internal(error),
         SwitchError::Failed(error) => step(error),
     }

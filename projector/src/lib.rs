@@ -6,6 +6,10 @@
 //! (`order`): circles are folded anew (`mend`), the read models go back with a log that lost its
 //! tail (`rewind`), or are replaced by others built beside them (`spare`, `rebuild`).
 
+// Tests here use what those in `tests` do.
+#[cfg(test)]
+extern crate self as projector;
+
 mod admin;
 mod apply;
 mod audit;

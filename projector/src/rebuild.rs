@@ -116,7 +116,12 @@ impl Rebuilds {
     async fn run(self, dry_run: bool, report: watch::Sender<Report>) {
         tracing::info!(dry_run, "rebuilding the read models");
         if let Err(error) = self.rebuild(dry_run, &report).await {
-            tracing::error!(error = %chain(&error), "the rebuild failed; nothing was switched");
+            let outcome = match &error {
+                // The error says so.
+                SwitchError::Unknown(_) => "the rebuild failed",
+                _ => "the rebuild failed; nothing was switched",
+            };
+            tracing::error!(error = %chain(&error), "{outcome}");
             report.send_modify(|report| report.failure = Some(Arc::new(error)));
         }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use event_store::EventStore;
 use read_model::{
-    ChangePosition, Connection, Cursor, Lease, Partition, Phase, RepairMode, SpareError, Sweep,
-    open_spare, partitions, switch,
+    ChangePosition, Connection, Cursor, Lease, Partition, Phase, RepairMode, SpareError, Standing,
+    Sweep, open_spare, partitions, switch,
 };
 use shared_domain::CircleId;
 
@@ -49,9 +49,12 @@ pub(crate) enum SwitchError {
     /// Another projector works, or this one stops.
     #[error("another projector works")]
     NotLeader,
-    /// Somebody else writes into the spare database.
-    #[error("somebody else writes into the spare database")]
+    /// Somebody else writes into either database, or the log lost its tail.
+    #[error("another projector interfered, or the log lost its tail")]
     Superseded,
+    /// No answer came. The read models in use are whole, old or new.
+    #[error("whether the new read models are in use is not known")]
+    Unknown(#[source] read_model::Error),
     /// There can be none, or they can't be put to use.
     #[error(transparent)]
     Spare(#[from] SpareError),
@@ -224,59 +227,78 @@ impl Projector {
             return Err(SwitchError::Superseded);
         };
         // No reader may be taken back.
-        let reached = state.furthest_behind().sequence;
+        let reached = state.furthest_behind().sequence.get();
         loop {
             let (events, is_end) = spare.step().await?;
-            if is_end && events >= reached.get() {
+            if is_end && events < reached {
+                return Err(SwitchError::Superseded);
+            }
+            if is_end {
                 break;
             }
         }
+        // If the log lost what is applied here, watches have to be told, which the present read
+        // models do as they go back.
+        if !self.matches(&state).await? {
+            return Err(SwitchError::Superseded);
+        }
         let mut corrections = Vec::new();
+        let mut old = Vec::new();
         for (n, live) in self.partitions.iter().enumerate() {
             let (place, mut circles) = live.corrections().await?;
             let here = |id: &&CircleId| self.layout.partition_of(**id) == n;
             circles.extend(spare.divergent.iter().filter(here).copied());
             corrections.push((place, circles));
-            let standing = &state.partitions[n].standing;
+            let standing = state.partitions[n].standing;
             spare.projector.partitions[n]
-                .succeed(live, standing)
+                .succeed(live, &standing)
                 .await?;
+            old.push(standing);
         }
         // What is known of the revision is outdated.
-        spare.projector.forget_standing().await?;
+        spare.projector.refresh_standings().await?;
         spare.projector.options.completes = true;
         while spare.projector.is_building() {
-            if let Step::Superseded = spare.projector.step().await? {
+            if let Step::Superseded | Step::Rewound { .. } = spare.projector.step().await? {
                 return Err(SwitchError::Superseded);
             }
         }
-        self.tell(&spare, &corrections).await?;
+        let new = self.tell(&spare, &corrections).await?;
         if !spare.lease.take(None).await? {
             return Err(SwitchError::Superseded);
         }
         self.forget();
-        switch(&spare.live_connection, &spare.connection).await?;
-        Ok(spare)
+        match switch(&spare.live_connection, &spare.connection, &old, &new).await {
+            Ok(true) => Ok(spare),
+            Ok(false) => Err(SwitchError::Superseded),
+            Err(SpareError::Redis(error)) if error.is_transient() => {
+                Err(SwitchError::Unknown(error))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Watches go on without a gap: they are told what is shown otherwise now.
+    /// Watches go on without a gap: they are told what is shown otherwise now. Answers where the
+    /// new read models are.
     async fn tell(
         &self,
         spare: &Spare,
         corrections: &[(ChangePosition, BTreeSet<CircleId>)],
-    ) -> Result<(), SwitchError> {
+    ) -> Result<Vec<Standing>, SwitchError> {
+        let mut standings = Vec::new();
         for (partition, (place, circles)) in spare.projector.partitions.iter().zip(corrections) {
             let standing = partition.standing().await?;
             let standing = standing
                 .filter(|standing| standing.phase == Phase::Live)
                 .ok_or(SwitchError::Superseded)?;
             partition.correct(&standing, *place, circles).await?;
+            standings.push(standing);
         }
-        Ok(())
+        Ok(standings)
     }
 
     /// Asks again where the read models are, and keeps what is known of their stage.
-    async fn forget_standing(&mut self) -> Result<(), StepError> {
+    async fn refresh_standings(&mut self) -> Result<(), StepError> {
         let Some(state) = &mut self.state else {
             return Ok(());
         };
@@ -288,3 +310,7 @@ impl Projector {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "spare_tests.rs"]
+mod tests;

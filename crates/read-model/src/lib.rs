@@ -27,7 +27,7 @@
 //! | `circles:layout` | string | `2`: that all this is as described here |
 //! | `circles:lease` | string | the projector that works, with a time to live |
 //! | `circles:as_of` | string | a moment, in milliseconds of Unix time by the projector's clock: everything that was in the log then is in the read model. Written with the lease, about three times in its time; absent where that is not known |
-//! | `circles:replaced` | string | that other read models are to take, or have taken, the place of these, which then lie in the spare database and may be removed |
+//! | `circles:replaced` | string | that these read models are not in use: they were built to take the place of others, or others have taken theirs; they lie in the spare database and may be removed |
 //!
 //! and the channel `circles:applied`, on which every change of the checkpoint
 //! is announced. Announcements are hints: they can be lost, they come from

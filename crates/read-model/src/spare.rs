@@ -7,12 +7,13 @@ use fred::interfaces::{ClientLike, KeysInterface};
 use fred::types::{ClusterHash, CustomCommand, Key, Value};
 use shared_domain::CircleId;
 
-use crate::answer::unknown_answer;
-use crate::arguments::text;
+use crate::answer::{kind, unknown_answer};
+use crate::arguments::{marks, text};
 use crate::change::ChangePosition;
 use crate::connection::Connection;
 use crate::error::{Error, SetupError};
 use crate::projection::Partition;
+use crate::script::Script;
 use crate::standing::Standing;
 
 /// How many changes are looked at, or told, at once: Redis does nothing else meanwhile.
@@ -81,27 +82,35 @@ pub async fn open_spare(live: &Connection, number: u8) -> Result<Connection, Spa
 }
 
 /// Puts the read models of the spare database in the place of those in use, in
-/// one step, and the other way round. Both must be complete.
+/// one step, and the other way round, if those have the standings `old` and the
+/// new ones `new`, of each partition. Both must be complete. Answers whether it
+/// was done; otherwise all is as it was.
 ///
 /// # Errors
 ///
 /// [`SpareError::Redis`]; after [`Error::Unreachable`] it is not known whether it
 /// was done.
-pub async fn switch(live: &Connection, spare: &Connection) -> Result<(), SpareError> {
-    let (one, other) = (live.database()?, spare.database()?);
-    // The mark travels with the old ones, which may then be wiped.
-    for keys in live.keys() {
-        let marked: Result<Value, _> = live
-            .client()
-            .set(keys.replaced.as_str(), "1", None, None, false)
-            .await;
-        marked.map_err(|error| live.explain(error, &keys.replaced))?;
+pub async fn switch(
+    live: &Connection,
+    spare: &Connection,
+    old: &[Standing],
+    new: &[Standing],
+) -> Result<bool, SpareError> {
+    let databases = [live.database()?, spare.database()?].map(text);
+    let mut keys: Vec<Key> = Vec::new();
+    for of in live.keys() {
+        let keys_of = [&of.checkpoint, &of.building, &of.revision, &of.replaced];
+        keys.extend(keys_of.map(Key::from));
     }
-    let arguments: Vec<Value> = vec![i64::from(one).into(), i64::from(other).into()];
-    let swapped: Result<Value, _> = custom(live, "SWAPDB", arguments).await;
-    swapped
-        .map(drop)
-        .map_err(|error| live.explain(error, "").into())
+    let mut arguments: Vec<Value> = databases.into();
+    arguments.extend(old.iter().chain(new).flat_map(|at| marks(Some(at))));
+    let script = Script::new(include_str!("switch.lua"), "circles:*");
+    let answer = script.call(live, keys, arguments).await?;
+    match kind(&answer) {
+        b"switched" => Ok(true),
+        b"superseded" => Ok(false),
+        _ => Err(unknown_answer("circles:replaced").into()),
+    }
 }
 
 async fn custom(
@@ -115,7 +124,8 @@ async fn custom(
 
 impl Partition {
     /// Takes over from the partition in use what cannot be built from the log:
-    /// what the log lost, and a revision that no one else has.
+    /// what the log lost, and a revision that no one else has. From now on the
+    /// partition may be wiped until it is in use itself.
     ///
     /// # Errors
     ///
@@ -128,9 +138,17 @@ impl Partition {
             .await;
         let rewound = rewound.map_err(|error| live.connection.explain(error, ""))?;
         let revision = standing.revision.saturating_add(1).to_string();
-        let mut values = vec![(self.keys.revision.as_str(), Value::from(revision))];
-        if let Some(rewound) = rewound {
-            values.push((self.keys.rewound.as_str(), rewound.into()));
+        let mut values = vec![
+            (self.keys.replaced.as_str(), Value::from("1")),
+            (self.keys.revision.as_str(), Value::from(revision)),
+        ];
+        match rewound {
+            Some(rewound) => values.push((self.keys.rewound.as_str(), rewound.into())),
+            None => {
+                let client = self.connection.client();
+                let removed: Result<Value, _> = client.del(self.keys.rewound.as_str()).await;
+                removed.map_err(|error| self.connection.explain(error, &self.keys.rewound))?;
+            }
         }
         for (key, value) in values {
             let set: Result<Value, _> = self

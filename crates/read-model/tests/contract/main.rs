@@ -112,6 +112,7 @@ test_support::on_every_redis! {
         a_watch_ends_where_changes_were_lost,
         watches_end_where_more_was_lost_than_is_kept,
         a_swap_of_databases_is_not_noticed,
+        read_models_are_switched_once_and_as_expected,
         a_damaged_change_ends_watches,
     }
     outage {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use read_model::{
-    ChangeEntry, Document, Error, Outcome, Parked, ParkedEvent, RepairMode, Repaired, Told, Watch,
-    WatchError,
+    ChangeEntry, Document, Error, Outcome, Parked, ParkedEvent, RepairMode, Repaired, Standing,
+    Told, Watch, WatchError,
 };
 use shared_domain::{CircleId, Sequence, Version};
 use test_support::redis::Engine;
@@ -14,7 +14,9 @@ use tokio::time::timeout;
 use crate::feed::{
     feeding, go_on, happen, next, next_change, next_changes, quiet, says_nothing, two_partitions,
 };
-use crate::rig::{PARTITIONS, Rig, eventually, in_time, private, private_spread, shared, spread};
+use crate::rig::{
+    PARTITIONS, Peek, Rig, eventually, in_time, private, private_spread, shared, spread,
+};
 use crate::world::{World, checkpoint_at};
 
 /// Takes a read model back to the log as it was in `world`, whose events after
@@ -477,6 +479,58 @@ pub(crate) async fn a_swap_of_databases_is_not_noticed(engine: Engine) {
     assert_eq!(next_changes(&mut watch, 1).await, rig.world.changes[50..]);
     happen_all(&mut rig, 60).await;
     assert_eq!(next_changes(&mut watch, 9).await, rig.world.changes[51..]);
+}
+
+/// A command can be sent twice, by one who thinks that nothing has changed.
+pub(crate) async fn read_models_are_switched_once_and_as_expected(engine: Engine) {
+    let mut rig = private(engine).await;
+    happen_all(&mut rig, 50).await;
+    let url = format!("{}/1", rig.url.trim_end_matches("/0").trim_end_matches('/'));
+    let spare = read_model::Connection::open(&crate::rig::config(&url)).unwrap();
+    let partition = read_model::partitions(&spare).remove(0).silent();
+    let live = rig.partitions[0].clone();
+    let old = live.standing().await.unwrap().unwrap();
+
+    let building = partition.begin(None, "test").await.unwrap().unwrap();
+    let switch = async |old: Standing, new: Standing| {
+        read_model::switch(&rig.connection, &spare, &[old], &[new])
+            .await
+            .unwrap()
+    };
+    let is_live = async || live.standing().await.unwrap() == Some(old);
+    let mut batch = world_again(&rig.world).batch();
+    batch.completes = true;
+    let new = building.after(&batch);
+    let new = Standing {
+        revision: old.revision + 1,
+        ..new
+    };
+    // They are not complete.
+    assert!(!switch(old, new).await);
+    assert!(is_live().await);
+    partition.apply(&building, &batch).await.unwrap();
+    partition.succeed(&live, &old).await.unwrap();
+    // Others than those that the caller knows are in use.
+    let other = Standing {
+        revision: old.revision + 7,
+        ..old
+    };
+    assert!(!switch(other, new).await);
+    assert!(is_live().await);
+
+    for _ in 0..2 {
+        assert!(switch(old, new).await);
+        assert_eq!(live.standing().await.unwrap(), Some(new));
+        assert_eq!(partition.standing().await.unwrap(), Some(old));
+    }
+    let marked: Vec<Option<String>> = vec![
+        rig.peek().await.send("GET", &["circles:replaced"]).await,
+        Peek::at(&url)
+            .await
+            .send("GET", &["circles:replaced"])
+            .await,
+    ];
+    assert_eq!(marked, [None, Some("1".to_owned())]);
 }
 
 pub(crate) async fn a_damaged_change_ends_watches(engine: Engine) {
