@@ -91,8 +91,6 @@ impl Leader {
                     idle = FIRST_IDLE;
                     Duration::ZERO
                 }
-                // What is being built has just got to the end of the log.
-                Ok(Step::Idle { .. }) if self.projector.is_building() => Duration::ZERO,
                 Ok(Step::Idle { .. }) => {
                     let delay = idle;
                     idle = (idle * 2).min(self.idle_delay);

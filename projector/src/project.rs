@@ -186,13 +186,6 @@ impl Projector {
             .is_some_and(|state| state.partitions.iter().any(building))
     }
 
-    /// Whether only events behind the checkpoint are missing.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.state
-            .as_ref()
-            .is_some_and(|state| state.fill.is_none())
-    }
-
     /// How many circles are parked, as far as is known.
     #[must_use]
     pub fn parked(&self) -> usize {
