@@ -40,14 +40,15 @@ impl Projector {
         let Some(id) = self.event_at(head).await? else {
             return Ok(None);
         };
-        let missing = missing(&state.holes, head);
-        if self.log.count(head).await? != head.get().saturating_sub(missing) {
+        let events = head.get().saturating_sub(missing(&state.holes, head));
+        if self.log.count(head).await? != events {
             tracing::warn!("the log has a hole; it is gone through event by event");
             return Ok(None);
         }
         let scope = Scope {
             until: head,
             entries_after: state.entries_after,
+            events,
             holes: state.holes.clone(),
         };
         Ok(Some(Fill {

@@ -36,6 +36,8 @@ pub(crate) struct Scope {
     pub(crate) until: Sequence,
     /// Changes up to here are not kept.
     pub(crate) entries_after: Sequence,
+    /// How many events there are.
+    pub(crate) events: u64,
     /// The holes that the log may have.
     pub(crate) holes: BTreeMap<Sequence, Sequence>,
 }
@@ -152,6 +154,7 @@ impl Gatherer {
     async fn by_circle(self) -> Result<(), StoreError> {
         let Self { log, scope, .. } = &self;
         let mut changes = Vec::new();
+        let mut read = 0;
         let mut after = None;
         loop {
             let ids = persist(|| log.circle_ids(after, CIRCLES)).await?;
@@ -160,6 +163,7 @@ impl Gatherer {
             };
             after = Some(*last);
             let events = persist(|| log.histories(&ids, scope.until)).await?;
+            read += events.len() as u64;
             let mut circles = Vec::with_capacity(ids.len());
             for events in events.chunk_by(|one, other| one.circle_id == other.circle_id) {
                 let mut circle = Refold::begin(events[0].circle_id);
@@ -177,6 +181,9 @@ impl Gatherer {
             };
             self.hand_over(part).await;
         }
+        if read != scope.events {
+            self.find_damage().await?;
+        }
         changes.sort_unstable_by_key(|change| change.position);
         let mut changes = changes.into_iter().peekable();
         while changes.peek().is_some() {
@@ -185,6 +192,18 @@ impl Gatherer {
                 ..Part::default()
             };
             self.hand_over(part).await;
+        }
+        Ok(())
+    }
+
+    /// Reads the log in its order, which fails at an event that belongs to no circle. Without one,
+    /// the log is no longer the one that was counted, which the end of the fill finds out.
+    async fn find_damage(&self) -> Result<(), StoreError> {
+        let mut from = Sequence::ZERO.next();
+        while let Some(last) = task::end(self.read(from)).await?.last()
+            && last.sequence < self.scope.until
+        {
+            from = last.sequence.next();
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Logs and read models that are not what they should be.
 
-use projector::{Projector, Step};
+use projector::{Projector, Step, StepError};
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
 
@@ -9,6 +9,7 @@ use crate::support::{World, create, update};
 on_every_engine!(
     a_hole_stops_the_projector_before_it,
     what_comes_before_a_hole_is_applied,
+    an_event_of_no_circle_is_not_passed_over,
     an_event_that_cannot_be_read_parks_its_circle_until_a_program_knows_it,
     an_event_that_does_not_fit_parks_its_circle,
     a_circle_that_is_shown_wrongly_is_folded_anew_at_its_next_event,
@@ -72,14 +73,38 @@ async fn what_comes_before_a_hole_is_applied(engine: Engine) {
     }
 }
 
-/// Steps until a hole is met.
-async fn hole(projector: &mut Projector) -> Option<(u64, u64)> {
-    loop {
-        if let Err(error) = projector.step().await {
-            let hole = error.hole();
-            return hole.map(|(after, next)| (after.get(), next.get()));
+async fn an_event_of_no_circle_is_not_passed_over(engine: Engine) {
+    let world = World::create(engine).await;
+    for _ in 0..6 {
+        world.create_circle("football").await;
+    }
+    world
+        .tamper("UPDATE circle_events SET circle_id = 'impossible' WHERE sequence = 4")
+        .await;
+    for in_memory in [0, 1_000] {
+        let mut projector = world.gathering(10, in_memory);
+        for _ in 0..2 {
+            let error = failure(&mut projector).await;
+            assert!(!error.is_transient());
+            let error = error.to_string();
+            assert!(error.contains("circle_id"), "{error}");
         }
     }
+}
+
+/// Steps until one fails.
+async fn failure(projector: &mut Projector) -> StepError {
+    loop {
+        if let Err(error) = projector.step().await {
+            return error;
+        }
+    }
+}
+
+/// Steps until a hole is met.
+async fn hole(projector: &mut Projector) -> Option<(u64, u64)> {
+    let hole = failure(projector).await.hole();
+    hole.map(|(after, next)| (after.get(), next.get()))
 }
 
 async fn an_event_that_cannot_be_read_parks_its_circle_until_a_program_knows_it(engine: Engine) {
