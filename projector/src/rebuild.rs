@@ -175,7 +175,13 @@ impl Rebuilds {
             let (events, is_end) = spare.step().await?;
             let now = Instant::now();
             if head.is_none_or(|(at, _)| now - at > HEAD_AGE) {
-                head = Some((now, self.log.head().await.map_err(StepError::from)?.get()));
+                let total = match self.log.head().await {
+                    Ok(head) => head.get(),
+                    // It only tells how much is left, for which nothing is to be lost.
+                    Err(error) if error.is_transient() => head.map_or(0, |(_, total)| total),
+                    Err(error) => return Err(StepError::from(error).into()),
+                };
+                head = Some((now, total));
             }
             let total = head.map_or(0, |(_, total)| total);
             if marks
