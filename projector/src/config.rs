@@ -34,7 +34,8 @@ pub struct Config {
     pub mysql: Secret,
     /// The read models.
     pub redis: Secret,
-    /// How many events are applied in one step.
+    /// How many events are read at once at the end of the log. Further back more are, and up to
+    /// 100 are applied in one step.
     pub batch: u32,
     /// The longest time between two looks at a log in which nothing happens.
     pub idle_delay: Duration,

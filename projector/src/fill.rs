@@ -17,7 +17,8 @@ use crate::task;
 const CIRCLES_AT_ONCE: usize = 12;
 const EVENTS_AT_ONCE: usize = 60;
 
-/// How many commands are on their way: one more would keep Redis from queries for longer.
+/// How many commands are waited for: one more would keep Redis from queries for longer. Circles are
+/// sent before there is room, so with them one more is on its way; changes wait for each other.
 const AHEAD: usize = 2;
 
 /// How many changes are told in one command.

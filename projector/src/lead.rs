@@ -150,7 +150,10 @@ impl Leader {
     fn report(&self, result: &Result<Step, StepError>) {
         match result {
             Ok(Step::Superseded) => {
-                tracing::warn!("another projector is at work, or Redis has lost something");
+                tracing::warn!(
+                    "the read models were not as thought, as after another projector's work, \
+                     a loss, or a circle that was shown wrongly; looking again"
+                );
             }
             Ok(_) => {}
             Err(error) if error.is_transient() => {

@@ -24,7 +24,8 @@ pub(crate) const IN_MEMORY: u64 = 1_000_000;
 pub struct Options {
     /// Who it is, among all projectors.
     pub holder: String,
-    /// How many events a step applies at most.
+    /// How many events are read at once at the end of the log, and the most that a step applies,
+    /// up to 100.
     pub batch: u32,
     /// Whether read models that are built are put to use at the end of the log.
     pub completes: bool,
@@ -99,8 +100,8 @@ pub enum Step {
         /// The read models' new position.
         common: Sequence,
     },
-    /// The read models were elsewhere than we thought: another projector is at work, or Redis
-    /// has lost something. Nothing was applied; the next step goes on from there.
+    /// The read models were not as we thought: another projector is at work, Redis or the log has
+    /// lost something, or a circle was shown wrongly. The next step goes on from what there is.
     Superseded,
 }
 
