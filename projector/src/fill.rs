@@ -29,8 +29,8 @@ const TOLD_AT_ONCE: usize = 100;
 pub(crate) struct Fill {
     /// The end of the log when it began.
     until: Checkpoint,
-    /// What comes next.
-    gathering: Gathering,
+    /// What comes next; none when all is written.
+    gathering: Option<Gathering>,
 }
 
 impl Projector {
@@ -54,7 +54,11 @@ impl Projector {
         };
         Ok(Some(Fill {
             until: Checkpoint::at(head, id),
-            gathering: Gathering::begin(self.log.clone(), scope, self.options.in_memory),
+            gathering: Some(Gathering::begin(
+                self.log.clone(),
+                scope,
+                self.options.in_memory,
+            )),
         }))
     }
 
@@ -62,8 +66,23 @@ impl Projector {
     /// log ended when this began.
     pub(crate) async fn fill(&mut self, state: &mut State, fill: Fill) -> Result<Step, StepError> {
         let Fill { until, gathering } = fill;
-        let Some((part, gathering)) = gathering.next().await? else {
+        let next = match gathering {
+            Some(gathering) => gathering.next().await?,
+            None => None,
+        };
+        let Some((part, gathering)) = next else {
             return self.end_fill(state, until).await;
+        };
+        let fill = Fill {
+            until,
+            gathering: Some(gathering),
+        };
+        let part = match part {
+            Ok(part) => part,
+            Err(outage) => {
+                state.fill = Some(fill);
+                return Err(outage.into());
+            }
         };
         let Part {
             circles,
@@ -73,7 +92,7 @@ impl Projector {
         if !self.fill_changes(state, changes).await? || !self.fill_circles(state, circles).await? {
             return Ok(Step::Superseded);
         }
-        state.fill = Some(Fill { until, gathering });
+        state.fill = Some(fill);
         Ok(Step::Filled { events })
     }
 
@@ -151,7 +170,17 @@ impl Projector {
         }
         // Circles are read at different times. If the log lost any event of those that were
         // read, it lost this one, too.
-        if self.event_at(until.sequence).await? != until.event_id {
+        let found = match self.event_at(until.sequence).await {
+            Err(outage) if outage.is_transient() => {
+                state.fill = Some(Fill {
+                    until,
+                    gathering: None,
+                });
+                return Err(outage);
+            }
+            found => found?,
+        };
+        if found != until.event_id {
             tracing::error!(
                 sequence = %until.sequence,
                 "the log has lost events that were read, as in a failover; building anew"

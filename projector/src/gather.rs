@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use event_store::{EventStore, LogEntry, StoreError};
 use read_model::{ChangeEntry, ChangePosition, Repair};
-use service_kit::program::chain;
 use shared_domain::{CircleId, Sequence};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -56,7 +55,8 @@ pub(crate) struct Part {
 /// What is gathered while what was before is written.
 #[derive(Debug)]
 pub(crate) struct Gathering {
-    parts: mpsc::Receiver<Part>,
+    /// Parts, and between them that the log can't be reached.
+    parts: mpsc::Receiver<Result<Part, StoreError>>,
     task: AbortOnDropHandle<Result<(), StoreError>>,
 }
 
@@ -74,8 +74,11 @@ impl Gathering {
         Self { parts, task }
     }
 
-    /// Waits for the next part; none after the last.
-    pub(crate) async fn next(mut self) -> Result<Option<(Part, Self)>, StoreError> {
+    /// Waits for the next part; none after the last. The error in its place is an outage: it goes
+    /// on by itself when that ends.
+    pub(crate) async fn next(
+        mut self,
+    ) -> Result<Option<(Result<Part, StoreError>, Self)>, StoreError> {
         match self.parts.recv().await {
             Some(part) => Ok(Some((part, self))),
             None => task::end(self.task).await.map(|()| None),
@@ -87,7 +90,7 @@ impl Gathering {
 struct Gatherer {
     log: EventStore,
     scope: Scope,
-    send: mpsc::Sender<Part>,
+    send: mpsc::Sender<Result<Part, StoreError>>,
 }
 
 impl Gatherer {
@@ -147,7 +150,7 @@ impl Gatherer {
         let this = self.clone();
         task::begin(async move {
             let holes = &this.scope.holes;
-            persist(|| this.log.read_over(from, PAGE, holes)).await
+            this.persist(|| this.log.read_over(from, PAGE, holes)).await
         })
     }
 
@@ -157,12 +160,12 @@ impl Gatherer {
         let mut read = 0;
         let mut after = None;
         loop {
-            let ids = persist(|| log.circle_ids(after, CIRCLES)).await?;
+            let ids = self.persist(|| log.circle_ids(after, CIRCLES)).await?;
             let Some(last) = ids.last() else {
                 break;
             };
             after = Some(*last);
-            let events = persist(|| log.histories(&ids, scope.until)).await?;
+            let events = self.persist(|| log.histories(&ids, scope.until)).await?;
             read += events.len() as u64;
             let mut circles = Vec::with_capacity(ids.len());
             for events in events.chunk_by(|one, other| one.circle_id == other.circle_id) {
@@ -223,22 +226,23 @@ impl Gatherer {
 
     async fn hand_over(&self, part: Part) {
         // Who no longer waits for it has dropped this task as well.
-        let _ = self.send.send(part).await;
+        let _ = self.send.send(Ok(part)).await;
     }
-}
 
-/// Reads until the log answers: all that is gathered would be lost by beginning anew.
-async fn persist<T, F>(read: impl Fn() -> F) -> Result<T, StoreError>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    loop {
-        match read().await {
-            Err(error) if error.is_transient() => {
-                tracing::warn!(error = %chain(&error), "trying again");
-                tokio::time::sleep(RETRY).await;
+    /// Reads until the log answers, as all that is gathered would be lost by beginning anew. Whoever
+    /// waits for a part hears of it.
+    async fn persist<T, F>(&self, read: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        loop {
+            match read().await {
+                Err(error) if error.is_transient() => {
+                    let _ = self.send.try_send(Err(error));
+                    tokio::time::sleep(RETRY).await;
+                }
+                answer => return answer,
             }
-            answer => return answer,
         }
     }
 }

@@ -187,6 +187,14 @@ impl Projector {
             .is_some_and(|state| state.partitions.iter().any(building))
     }
 
+    /// Whether new read models are filled, circle by circle, which goes on after an outage of the
+    /// log.
+    pub(crate) fn is_filling(&self) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.fill.is_some())
+    }
+
     /// How many circles are parked, as far as is known.
     #[must_use]
     pub fn parked(&self) -> usize {
@@ -229,6 +237,8 @@ impl Projector {
         };
         let step = self.step_from(&mut state).await;
         match step {
+            // An outage of the log while a fill waits for it; nothing was tried with Redis.
+            Err(_) if state.fill.is_some() => self.state = Some(state),
             Ok(Step::Superseded) | Err(_) => self.forget(),
             Ok(_) => self.state = Some(state),
         }

@@ -8,6 +8,7 @@ use read_model::{
     ChangePosition, Connection, Cursor, Lease, Partition, Phase, RepairMode, SpareError, Standing,
     Sweep, open_spare, partitions, switch,
 };
+use service_kit::program::chain;
 use shared_domain::CircleId;
 
 use crate::order::{OrderError, Orders};
@@ -128,7 +129,14 @@ impl Spare {
 
     /// One step of building. Tells how many events are in, and whether that is all of the log.
     pub(crate) async fn step(&mut self) -> Result<(u64, bool), SwitchError> {
-        let is_end = match self.projector.step().await? {
+        let step = match self.projector.step().await {
+            Err(error) if error.is_transient() && self.projector.is_filling() => {
+                tracing::warn!(error = %chain(&error), "trying again");
+                return Ok((self.events, false));
+            }
+            step => step?,
+        };
+        let is_end = match step {
             Step::Filled { events } => {
                 self.events += events as u64;
                 false

@@ -1,11 +1,13 @@
 //! Servers that lost something: MySQL its tail, Redis its tail or everything.
 
+use event_store::{Config, EventStore};
 use futures_util::future::join_all;
 use projector::Step;
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
+use test_support::proxy::{Direction, Fault, Proxy};
 
-use crate::support::{World, update};
+use crate::support::{PATIENCE, World, update};
 
 on_every_engine!(
     a_log_that_lost_its_tail_takes_the_read_models_back,
@@ -13,6 +15,7 @@ on_every_engine!(
     a_log_that_lost_everything_leaves_nothing,
     a_log_that_lost_more_than_the_changes_that_are_kept_is_built_anew,
     a_fill_that_a_failover_cuts_through_begins_anew,
+    a_fill_goes_on_after_an_outage_of_the_log,
     a_rewind_that_is_cut_off_is_completed,
     an_older_redis_is_caught_up,
     a_redis_that_lost_everything_is_noticed_without_an_event,
@@ -98,15 +101,17 @@ async fn a_log_that_lost_more_than_the_changes_that_are_kept_is_built_anew(engin
     world.assert_consistent().await;
 }
 
-/// More circles than are read before the first of them are written.
-const MANY: usize = 1_500;
+/// Creates more circles than are read before the first of them are written.
+async fn create_many(world: &World) {
+    for _ in 0..3 {
+        join_all((0..500).map(|_| world.create_circle("many"))).await;
+    }
+}
 
 async fn a_fill_that_a_failover_cuts_through_begins_anew(engine: Engine) {
     let mut world = World::create(engine).await;
     let (first, _) = world.create_circle("first").await;
-    for _ in 0..MANY / 500 {
-        join_all((0..500).map(|_| world.create_circle("between"))).await;
-    }
+    create_many(&world).await;
     let (last, stored) = world.create_circle("last").await;
     for n in 0..20 {
         world.command(first, update("lost", 30 + n)).await;
@@ -123,6 +128,45 @@ async fn a_fill_that_a_failover_cuts_through_begins_anew(engine: Engine) {
     world.catch_up(&mut projector).await;
     world.assert_consistent().await;
     assert_eq!(projector.counts().rewinds, 1);
+}
+
+async fn a_fill_goes_on_after_an_outage_of_the_log(engine: Engine) {
+    let world = World::create(engine).await;
+    create_many(&world).await;
+    let way = Proxy::start(world.database.address());
+    let log = Config::new(world.database.url_by(way.address()));
+    let log = EventStore::connect(&log).await.unwrap();
+    let mut projector = world.reading(log, 10, 0);
+    let step = projector.step().await.unwrap();
+    assert!(matches!(step, Step::Filled { .. }), "{step:?}");
+    way.spoil(Direction::ToClient, Fault::Cut { after: 0 });
+    // It is told, rather than waited for, and then it can be waited for.
+    let told = async {
+        loop {
+            match projector.step().await {
+                Ok(step) => assert!(matches!(step, Step::Filled { .. }), "{step:?}"),
+                Err(error) => break error,
+            }
+        }
+    };
+    let error = tokio::time::timeout(PATIENCE, told).await.unwrap();
+    assert!(error.is_transient(), "{error}");
+    assert!(projector.is_building());
+    way.heal();
+    let filled = async {
+        while projector.is_building() {
+            match projector.step().await {
+                Err(error) => assert!(error.is_transient(), "{error}"),
+                Ok(step) => assert!(
+                    matches!(step, Step::Filled { .. } | Step::Idle { .. }),
+                    "{step:?}"
+                ),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, filled).await.unwrap();
+    assert_eq!(projector.counts().builds, 1);
+    world.assert_consistent().await;
 }
 
 async fn a_rewind_that_is_cut_off_is_completed(engine: Engine) {

@@ -16,7 +16,7 @@ use test_support::redis::{self, RedisDatabase};
 use uuid::Uuid;
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) database: Database,
@@ -66,6 +66,11 @@ impl World {
 
     /// The same, with so many events that it may gather in memory.
     pub(crate) fn gathering(&self, batch: u32, in_memory: u64) -> Projector {
+        self.reading(self.store.clone(), batch, in_memory)
+    }
+
+    /// The same, on another way to the log.
+    pub(crate) fn reading(&self, log: EventStore, batch: u32, in_memory: u64) -> Projector {
         let partitions = partitions(&self.connection)
             .into_iter()
             .map(|partition| partition.keeping(self.changes_kept))
@@ -76,12 +81,7 @@ impl World {
             completes: true,
             in_memory,
         };
-        Projector::new(
-            self.store.clone(),
-            partitions,
-            self.connection.layout(),
-            options,
-        )
+        Projector::new(log, partitions, self.connection.layout(), options)
     }
 
     /// What is stored at `circle:{id}`.
