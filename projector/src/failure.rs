@@ -87,7 +87,10 @@ pub(crate) fn starting() -> Status {
 }
 
 fn superseded() -> Status {
-    unavailable("SUPERSEDED", "another projector interfered")
+    unavailable(
+        "SUPERSEDED",
+        "another projector interfered, or the log lost its tail",
+    )
 }
 
 fn not_leader() -> Status {
