@@ -13,6 +13,7 @@ on_every_engine!(
     an_event_that_cannot_be_read_parks_its_circle_until_a_program_knows_it,
     an_event_that_does_not_fit_parks_its_circle,
     a_circle_that_is_shown_wrongly_is_folded_anew_at_its_next_event,
+    it_is_folded_anew_though_more_is_behind,
     every_part_of_a_circle_is_mended,
     remains_of_other_read_models_are_removed,
 );
@@ -200,6 +201,20 @@ async fn a_circle_that_is_shown_wrongly_is_folded_anew_at_its_next_event(engine:
         assert_eq!(projector.counts().repaired, 1);
         world.assert_consistent().await;
     }
+}
+
+/// Pages with more behind them are written while the next ones are folded, but not one that does not fit.
+async fn it_is_folded_anew_though_more_is_behind(engine: Engine) {
+    let world = World::create(engine).await;
+    let (id, _) = world.create_circle("football").await;
+    world.catch_up(&mut world.projector(500)).await;
+    world.redis.command(&["DEL", &format!("circle:{id}:history")]);
+    world.command(id, update("baseball", 30)).await;
+    for _ in 0..250 {
+        world.create_circle("chess").await;
+    }
+    world.catch_up(&mut world.projector(500)).await;
+    world.assert_consistent().await;
 }
 
 async fn every_part_of_a_circle_is_mended(engine: Engine) {
