@@ -208,7 +208,9 @@ async fn it_is_folded_anew_though_more_is_behind(engine: Engine) {
     let world = World::create(engine).await;
     let (id, _) = world.create_circle("football").await;
     world.catch_up(&mut world.projector(500)).await;
-    world.redis.command(&["DEL", &format!("circle:{id}:history")]);
+    world
+        .redis
+        .command(&["DEL", &format!("circle:{id}:history")]);
     world.command(id, update("baseball", 30)).await;
     for _ in 0..250 {
         world.create_circle("chess").await;

@@ -3,10 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use event_store::{Config, EventStore, Outcome, SubmitError, Writer, WriterOptions, migrate};
+use event_store::{
+    Config, EventStore, Fresh, Outcome, SubmitError, Writer, WriterOptions, migrate,
+};
 use shared_domain::{Circle, Command, Version};
 use test_support::mysql::{Database, Engine, MySqlServer};
 use test_support::on_every_engine;
+use test_support::proxy::{Direction, Fault, Proxy};
 
 use crate::support::{
     Log, appended, create, hold_head, new_circle, poll_once, set_capacity, submission, submit,
@@ -18,6 +21,7 @@ on_every_engine!(
     one_that_is_refused_fails_alone,
     a_writer_survives_a_panic,
     an_append_that_never_reached_the_server_was_not_done,
+    what_is_told_of_an_append_that_was_cut_off_is_true,
 );
 
 /// The server that takes over never had the events after this one.
@@ -155,4 +159,48 @@ async fn an_append_that_never_reached_the_server_was_not_done(engine: Engine) {
     tokio::task::block_in_place(|| server.restart());
     let last = appended(submit(&writer, new_circle(), create("tennis", 20)).await);
     assert_eq!(last.sequence.get(), 2);
+}
+
+async fn what_is_told_of_an_append_that_was_cut_off_is_true(engine: Engine) {
+    let log = Log::create(engine).await;
+    let way = Proxy::start(log.database.address());
+    let config = Config::new(log.database.url_by(way.address()));
+    let store = EventStore::connect(&config).await.unwrap();
+    let options = WriterOptions {
+        patience: Duration::from_millis(20),
+        ..WriterOptions::default()
+    };
+    let (writer, _task) = Writer::start(store, options);
+    let mut unknown_and_done = 0;
+    let mut not_done = 0;
+    // So many bytes of the server's answers still come, up to those to the commit.
+    for after in (0..400).step_by(4) {
+        appended(submit(&writer, new_circle(), create("tennis", 20)).await);
+        let before = log.store.head().await.unwrap();
+        let mut cut_off = submission(new_circle(), create("football", 20));
+        cut_off.fresh = Fresh {
+            event: true,
+            circle: true,
+        };
+        way.spoil(Direction::ToClient, Fault::Cut { after });
+        let answer = writer.submit(cut_off).await;
+        way.heal();
+        let is_done = log.store.head().await.unwrap() > before;
+        match answer {
+            Ok(Outcome::Appended(_)) => {
+                assert!(is_done);
+                break;
+            }
+            Err(SubmitError::Unknown) => unknown_and_done += u32::from(is_done),
+            Err(SubmitError::Unreachable) => {
+                assert!(!is_done, "cut off after {after} bytes");
+                not_done += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(
+        unknown_and_done > 0 && not_done > 0,
+        "{unknown_and_done} {not_done}"
+    );
 }
