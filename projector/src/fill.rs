@@ -115,7 +115,7 @@ impl Projector {
             repairs[n].push(repair);
         }
         for (n, circles) in repairs.into_iter().enumerate() {
-            for circles in chunks(circles) {
+            for circles in chunks(circles, |circle| circle.history.len()) {
                 let (partition, standing) =
                     (self.partitions[n].clone(), state.partitions[n].standing);
                 // Begun at once, as their order does not matter.
@@ -205,8 +205,8 @@ impl Projector {
     }
 }
 
-/// Circles that are written in one command each.
-fn chunks(circles: Vec<Repair>) -> impl Iterator<Item = Vec<Repair>> {
+/// Circles that are written in one command each, where `events` tells how many events one has.
+fn chunks<T>(circles: Vec<T>, events_of: fn(&T) -> usize) -> impl Iterator<Item = Vec<T>> {
     let mut circles = circles.into_iter();
     std::iter::from_fn(move || {
         let mut chunk = Vec::new();
@@ -215,7 +215,7 @@ fn chunks(circles: Vec<Repair>) -> impl Iterator<Item = Vec<Repair>> {
             && events < EVENTS_AT_ONCE
             && let Some(circle) = circles.next()
         {
-            events += circle.history.len();
+            events += events_of(&circle);
             chunk.push(circle);
         }
         (!chunk.is_empty()).then_some(chunk)
@@ -228,4 +228,31 @@ fn missing(holes: &BTreeMap<Sequence, Sequence>, head: Sequence) -> u64 {
     holes
         .map(|(after, next)| next.get().saturating_sub(after.next().get()))
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_has_twelve_circles_or_sixty_events_of_them() {
+        let sizes = |circles: Vec<usize>| -> Vec<usize> {
+            chunks(circles, |events| *events)
+                .map(|it| it.len())
+                .collect()
+        };
+        assert!(sizes(vec![]).is_empty());
+        assert_eq!(sizes(vec![1; 25]), [12, 12, 1]);
+        assert_eq!(sizes(vec![30; 5]), [2, 2, 1]);
+        assert_eq!(sizes(vec![29, 30, 1, 1, 900, 1]), [3, 2, 1]);
+    }
+
+    #[test]
+    fn what_is_in_holes_is_missing() {
+        let sequence = Sequence::new;
+        let holes = BTreeMap::from([(sequence(3), sequence(5)), (sequence(7), sequence(10))]);
+        for (head, expected) in [(4, 0), (5, 1), (9, 1), (10, 3), (20, 3)] {
+            assert_eq!(missing(&holes, sequence(head)), expected, "{head}");
+        }
+    }
 }

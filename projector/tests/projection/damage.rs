@@ -215,8 +215,10 @@ async fn it_is_folded_anew_though_more_is_behind(engine: Engine) {
     for _ in 0..250 {
         world.create_circle("chess").await;
     }
-    world.catch_up(&mut world.projector(500)).await;
+    let mut projector = world.projector(500);
+    world.catch_up(&mut projector).await;
     world.assert_consistent().await;
+    assert_eq!(projector.counts().divergent, 1);
 }
 
 async fn every_part_of_a_circle_is_mended(engine: Engine) {
