@@ -205,7 +205,7 @@ impl Projector {
     }
 }
 
-/// Circles that are written in one command each, where `events` tells how many events one has.
+/// Circles that are written in one command each, where `events_of` tells how many events one has.
 fn chunks<T>(circles: Vec<T>, events_of: fn(&T) -> usize) -> impl Iterator<Item = Vec<T>> {
     let mut circles = circles.into_iter();
     std::iter::from_fn(move || {

@@ -18,7 +18,8 @@ on_every_engine!(
     remains_of_other_read_models_are_removed,
 );
 
-async fn a_hole_stops_the_projector_before_it(engine: Engine) {
+/// Six events, of which the fourth is gone.
+async fn with_a_hole(engine: Engine) -> World {
     let world = World::create(engine).await;
     for _ in 0..6 {
         world.create_circle("football").await;
@@ -26,6 +27,11 @@ async fn a_hole_stops_the_projector_before_it(engine: Engine) {
     world
         .tamper("DELETE FROM circle_events WHERE sequence = 4")
         .await;
+    world
+}
+
+async fn a_hole_stops_the_projector_before_it(engine: Engine) {
+    let world = with_a_hole(engine).await;
     let mut projector = world.projector(3);
     for n in 0..4 {
         let error = loop {
@@ -45,13 +51,7 @@ async fn a_hole_stops_the_projector_before_it(engine: Engine) {
 }
 
 async fn what_comes_before_a_hole_is_applied(engine: Engine) {
-    let world = World::create(engine).await;
-    for _ in 0..6 {
-        world.create_circle("football").await;
-    }
-    world
-        .tamper("DELETE FROM circle_events WHERE sequence = 4")
-        .await;
+    let world = with_a_hole(engine).await;
     // In read models that are built, and in those in use; at their beginning, and later.
     let mut projector = world.projector(10);
     assert_eq!(hole(&mut projector).await, Some((3, 5)));

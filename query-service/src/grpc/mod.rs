@@ -5,7 +5,6 @@ mod convert;
 mod input_properties;
 mod page_token;
 
-use std::future::pending;
 use std::sync::Arc;
 
 use circles_proto::circles::v1::circle_query_service_server::CircleQueryService;
@@ -17,7 +16,7 @@ use circles_proto::circles::v1::{
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use read_model::{Feed, Found, Past, Watch};
-use service_kit::auth::Identity;
+use service_kit::auth::{Identity, expired};
 use service_kit::health::Readiness;
 use tonic::{Request, Response, Status};
 
@@ -194,17 +193,10 @@ impl Watching {
     }
 
     async fn next(&mut self) -> Result<WatchCirclesResponse, Status> {
-        let identity = &self.identity;
-        let expired = async {
-            match identity {
-                Some(identity) => identity.expired().await,
-                None => pending().await,
-            }
-        };
         tokio::select! {
             biased;
             () = self.readiness.draining() => Err(failure::draining()),
-            () = expired => Err(failure::token_expired()),
+            () = expired(self.identity.clone()) => Err(failure::token_expired()),
             told = self.watch.next() => told.map(convert::told).map_err(failure::of_watch),
         }
     }

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use event_store::{Config, EventStore, Outcome, SubmitError, Writer, WriterOptions, migrate};
+use event_store::{Outcome, SubmitError, Writer, WriterOptions};
 use shared_domain::{CircleId, EventId, Sequence};
-use test_support::mysql::{Database, Engine, MySqlServer};
+use test_support::mysql::Engine;
 use test_support::on_every_engine;
 use tokio::task::JoinSet;
 
@@ -52,14 +52,8 @@ async fn client(writer: Writer, stop: Arc<AtomicBool>) -> Acknowledged {
 }
 
 async fn a_server_killed_under_load_loses_and_doubles_nothing(engine: Engine) {
-    let server = MySqlServer::start(engine);
-    let database = Database::create_on(server.url().to_owned()).await;
-    migrate(&database.url()).await.unwrap();
-    let config = Config {
-        acquire_timeout: Duration::from_secs(1),
-        ..Config::new(database.url())
-    };
-    let store = EventStore::connect(&config).await.unwrap();
+    let (server, log) = Log::on_own_server(engine).await;
+    let store = log.store.clone();
     // So short that clients see unknown outcomes, and have to find out.
     let options = WriterOptions {
         patience: Duration::from_millis(300),

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::Poll;
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use event_store::{
@@ -14,7 +15,7 @@ use shared_domain::{
 };
 use sqlx::mysql::{MySql, MySqlConnection};
 use sqlx::{Connection as _, Transaction};
-use test_support::mysql::{Database, Engine};
+use test_support::mysql::{Database, Engine, MySqlServer};
 use uuid::Uuid;
 
 /// A migrated database with a store on it.
@@ -31,6 +32,19 @@ impl Log {
             .await
             .unwrap();
         Self { database, store }
+    }
+
+    /// On a server that the test may kill, of which nobody waits long for a connection.
+    pub(crate) async fn on_own_server(engine: Engine) -> (MySqlServer, Self) {
+        let server = MySqlServer::start(engine);
+        let database = Database::create_on(server.url().to_owned()).await;
+        migrate(&database.url()).await.unwrap();
+        let config = Config {
+            acquire_timeout: Duration::from_secs(1),
+            ..Config::new(database.url())
+        };
+        let store = EventStore::connect(&config).await.unwrap();
+        (server, Self { database, store })
     }
 
     pub(crate) fn writer(&self) -> (Writer, WriterTask) {

@@ -3,11 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use event_store::{
-    Config, EventStore, Fresh, Outcome, SubmitError, Writer, WriterOptions, migrate,
-};
+use event_store::{Config, EventStore, Fresh, Outcome, SubmitError, Writer, WriterOptions};
 use shared_domain::{Circle, Command, Version};
-use test_support::mysql::{Database, Engine, MySqlServer};
+use test_support::mysql::Engine;
 use test_support::on_every_engine;
 use test_support::proxy::{Direction, Fault, Proxy};
 
@@ -137,14 +135,8 @@ async fn a_writer_survives_a_panic(engine: Engine) {
 }
 
 async fn an_append_that_never_reached_the_server_was_not_done(engine: Engine) {
-    let server = MySqlServer::start(engine);
-    let database = Database::create_on(server.url().to_owned()).await;
-    migrate(&database.url()).await.unwrap();
-    let config = Config {
-        acquire_timeout: Duration::from_secs(1),
-        ..Config::new(database.url())
-    };
-    let store = EventStore::connect(&config).await.unwrap();
+    let (server, log) = Log::on_own_server(engine).await;
+    let store = log.store.clone();
     let options = WriterOptions {
         patience: Duration::from_millis(300),
         ..WriterOptions::default()
