@@ -321,3 +321,7 @@ impl Projector {
         Ok(Some(unfit))
     }
 }
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

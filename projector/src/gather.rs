@@ -246,3 +246,7 @@ impl Gatherer {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "gather_tests.rs"]
+mod tests;

@@ -31,6 +31,10 @@ mod rewind;
 mod spare;
 mod start;
 mod state;
+#[cfg(test)]
+#[path = "../tests/projection/support.rs"]
+#[allow(dead_code, reason = "most of it is for the tests of the projector")]
+mod support;
 mod task;
 
 pub use project::{Counts, Options, Projector, Step, StepError};

@@ -202,3 +202,36 @@ fn events_between(from: Sequence, last: Sequence, holes: &BTreeMap<Sequence, Seq
         .saturating_sub(missing);
     u32::try_from(events).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use test_support::mysql::Engine;
+    use test_support::on_every_engine;
+
+    use super::*;
+    use crate::support::World;
+
+    on_every_engine!(what_was_read_ahead_is_given_from_where_it_was_read_only);
+
+    async fn what_was_read_ahead_is_given_from_where_it_was_read_only(engine: Engine) {
+        let world = World::create(engine).await;
+        world.crowd(60).await;
+        let log = world.store.read_from(Sequence::ZERO.next(), 100).await;
+        let log = log.unwrap();
+        let at = |n: usize| Checkpoint::at(log[n].sequence, log[n].id);
+        let mut pages = Pages::new(world.store.clone());
+        // On, where it left off; then elsewhere, ahead and back, while more is ready.
+        for (from, limit) in [(0, 10), (10, 10), (40, 5), (3, 10), (13, 90)] {
+            let (page, more) = pages.next(at(from), limit, &BTreeMap::new()).await.unwrap();
+            let Page::Behind(page) = page else {
+                panic!("{page:?}");
+            };
+            let until = (from + limit as usize).min(log.len() - 1);
+            let sequences = |page: &[LogEntry]| -> Vec<Sequence> {
+                page.iter().map(|entry| entry.sequence).collect()
+            };
+            assert_eq!(sequences(&page), sequences(&log[from + 1..=until]));
+            assert_eq!(more, until < log.len() - 1);
+        }
+    }
+}

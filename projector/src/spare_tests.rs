@@ -5,12 +5,7 @@ use test_support::on_every_engine;
 use test_support::redis::{self, RedisDatabase};
 
 use super::*;
-
-#[path = "../tests/projection/support.rs"]
-#[allow(dead_code, reason = "most of it is for the tests of the projector")]
-mod support;
-
-use support::World;
+use crate::support::World;
 
 on_every_engine!(
     a_log_that_lost_its_tail_is_not_switched_over,
