@@ -1,13 +1,12 @@
 //! The beginning of new read models: circle by circle, each with its whole history at once, up to
 //! the end that the log had then. That is half the work of going through it event by event.
 
-use std::collections::BTreeMap;
-
 use read_model::{Batch, ChangeEntry, Checkpoint, Outcome, Repair};
 use shared_domain::Sequence;
 
 use crate::fold::Known;
 use crate::gather::{Gathering, Part, Scope};
+use crate::page::events_between;
 use crate::project::{Projector, Step, StepError};
 use crate::state::State;
 use crate::task;
@@ -41,7 +40,7 @@ impl Projector {
         let Some(id) = self.event_at(head).await? else {
             return Ok(None);
         };
-        let events = head.get().saturating_sub(missing(&state.holes, head));
+        let events = events_between(Sequence::ZERO, head, &state.holes);
         if self.log.count(head).await? != events {
             tracing::warn!("the log has a hole; it is gone through event by event");
             return Ok(None);
@@ -222,14 +221,6 @@ fn chunks<T>(circles: Vec<T>, events_of: fn(&T) -> usize) -> impl Iterator<Item 
     })
 }
 
-/// How many sequences up to `head` are in holes.
-fn missing(holes: &BTreeMap<Sequence, Sequence>, head: Sequence) -> u64 {
-    let holes = holes.iter().filter(|(_, next)| **next <= head);
-    holes
-        .map(|(after, next)| next.get().saturating_sub(after.next().get()))
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,14 +236,5 @@ mod tests {
         assert_eq!(sizes(vec![1; 25]), [12, 12, 1]);
         assert_eq!(sizes(vec![30; 5]), [2, 2, 1]);
         assert_eq!(sizes(vec![29, 30, 1, 1, 900, 1]), [3, 2, 1]);
-    }
-
-    #[test]
-    fn what_is_in_holes_is_missing() {
-        let sequence = Sequence::new;
-        let holes = BTreeMap::from([(sequence(3), sequence(5)), (sequence(7), sequence(10))]);
-        for (head, expected) in [(4, 0), (5, 1), (9, 1), (10, 3), (20, 3)] {
-            assert_eq!(missing(&holes, sequence(head)), expected, "{head}");
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! What is handed over at once, and that nothing is passed over for good.
 
 use event_store::Damage;
-use futures_util::future::join_all;
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
 use tokio::time::timeout;
@@ -22,10 +21,6 @@ fn scope(events: u64) -> Scope {
         events,
         holes: BTreeMap::new(),
     }
-}
-
-async fn create_circles(world: &World, circles: usize) {
-    join_all((0..circles).map(|_| world.create_circle("one of many"))).await;
 }
 
 /// All parts, or the error at the end.
@@ -59,7 +54,7 @@ async fn a_log_that_does_not_fit_into_memory_is_read_circle_by_circle(engine: En
 
 async fn parts_are_of_like_size_and_tell_how_much_is_done(engine: Engine) {
     let world = World::create(engine).await;
-    create_circles(&world, 1_003).await;
+    world.create_circles(1_003).await;
     for (in_memory, expected) in [
         // Each event counts half when it is read, and half with its circle.
         (
@@ -96,7 +91,7 @@ async fn parts_are_of_like_size_and_tell_how_much_is_done(engine: Engine) {
 
 async fn an_event_of_no_circle_is_met_however_far_back_it_is(engine: Engine) {
     let world = World::create(engine).await;
-    create_circles(&world, 1_003).await;
+    world.create_circles(1_003).await;
     world
         .tamper("UPDATE circle_events SET circle_id = 'impossible' WHERE sequence = 1002")
         .await;

@@ -155,6 +155,7 @@ async fn read(
     match read_whole(&log, from, limit, &holes).await {
         Err(StoreError::Damaged(Damage::Hole { after, .. })) if after > from.sequence => {
             let sound = events_between(from.sequence, after, &holes);
+            let sound = u32::try_from(sound).unwrap_or(limit);
             Ok(match read_whole(&log, from, sound, &holes).await? {
                 Read::Behind(page) => Read::BeforeHole(page),
                 other => other,
@@ -190,17 +191,19 @@ async fn read_whole(
     Ok(Read::Behind(page))
 }
 
-/// How many events there are behind `from`, up to `last`, where `holes` are let pass.
-fn events_between(from: Sequence, last: Sequence, holes: &BTreeMap<Sequence, Sequence>) -> u32 {
+/// How many events there are behind `from`, up to `last` and with it, where `holes` are let pass.
+pub(crate) fn events_between(
+    from: Sequence,
+    last: Sequence,
+    holes: &BTreeMap<Sequence, Sequence>,
+) -> u64 {
     let missing: u64 = holes
         .range(from..last)
         .map(|(after, next)| next.get().saturating_sub(after.next().get()))
         .sum();
-    let events = last
-        .get()
+    last.get()
         .saturating_sub(from.get())
-        .saturating_sub(missing);
-    u32::try_from(events).unwrap_or(u32::MAX)
+        .saturating_sub(missing)
 }
 
 #[cfg(test)]
@@ -210,6 +213,28 @@ mod tests {
 
     use super::*;
     use crate::support::World;
+
+    #[test]
+    fn what_is_in_holes_is_no_event() {
+        let at = Sequence::new;
+        let holes = BTreeMap::from([(at(3), at(5)), (at(7), at(10))]);
+        for (from, last, events) in [
+            (0, 3, 3),
+            (0, 5, 4),
+            (2, 5, 2),
+            (3, 5, 1),
+            (5, 7, 2),
+            (3, 12, 6),
+            (10, 10, 0),
+            (10, 20, 10),
+        ] {
+            assert_eq!(
+                events_between(at(from), at(last), &holes),
+                events,
+                "{from} {last}"
+            );
+        }
+    }
 
     on_every_engine!(what_was_read_ahead_is_given_from_where_it_was_read_only);
 

@@ -1,14 +1,18 @@
 //! What happens between the end of building and the switch, which nobody outside can time.
 
+use event_store::Config;
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
+use test_support::proxy::{Direction, Fault, Proxy};
 use test_support::redis::{self, RedisDatabase};
+use tokio::time::timeout;
 
 use super::*;
-use crate::support::World;
+use crate::support::{PATIENCE, World};
 
 on_every_engine!(
     a_log_that_lost_its_tail_is_not_switched_over,
+    an_outage_of_the_log_is_waited_out_once_circles_are_gathered,
     a_switch_that_was_cut_off_is_not_in_the_way,
     what_others_wrote_meanwhile_is_not_switched_away,
 );
@@ -108,4 +112,37 @@ async fn what_others_wrote_meanwhile_is_not_switched_away(engine: Engine) {
     ));
     world.assert_consistent().await;
     assert!(switches(&world, &place, &mut other).await);
+}
+
+async fn an_outage_of_the_log_is_waited_out_once_circles_are_gathered(engine: Engine) {
+    let world = World::create(engine).await;
+    world.create_circles(1_000).await;
+    let way = Proxy::start(world.database.address());
+    let log = Config::new(world.database.url_by(way.address()));
+    let log = EventStore::connect(&log).await.unwrap();
+    let database = RedisDatabase::fresh(redis::Engine::Redis);
+    let place = place(&world, &database);
+    let mut spare = Spare::begin(log, &place, HOLDER).await.unwrap();
+
+    way.spoil(Direction::ToClient, Fault::Cut { after: 0 });
+    assert!(
+        spare.step().await.is_err(),
+        "there is nothing yet to be kept"
+    );
+    way.heal();
+    // Enough for all that is asked before, and too little for a page.
+    way.spoil(Direction::ToClient, Fault::Cut { after: 20_000 });
+    for _ in 0..3 {
+        assert_eq!(spare.step().await.unwrap(), (0, false));
+    }
+    way.heal();
+    let built = async {
+        loop {
+            let (events, is_end) = spare.step().await.unwrap();
+            if is_end {
+                break events;
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, built).await.expect("it is built"), 1_000);
 }

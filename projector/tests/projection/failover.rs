@@ -1,7 +1,6 @@
 //! Servers that lost something: MySQL its tail, Redis its tail or everything.
 
 use event_store::{Config, EventStore};
-use futures_util::future::join_all;
 use projector::Step;
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
@@ -101,17 +100,13 @@ async fn a_log_that_lost_more_than_the_changes_that_are_kept_is_built_anew(engin
     world.assert_consistent().await;
 }
 
-/// Creates more circles than are read before the first of them are written.
-async fn create_many(world: &World) {
-    for _ in 0..3 {
-        join_all((0..500).map(|_| world.create_circle("many"))).await;
-    }
-}
+/// More circles than are read before the first of them are written.
+const MANY: usize = 1_500;
 
 async fn a_fill_that_a_failover_cuts_through_begins_anew(engine: Engine) {
     let mut world = World::create(engine).await;
     let (first, _) = world.create_circle("first").await;
-    create_many(&world).await;
+    world.create_circles(MANY).await;
     let (last, stored) = world.create_circle("last").await;
     for n in 0..20 {
         world.command(first, update("lost", 30 + n)).await;
@@ -132,7 +127,7 @@ async fn a_fill_that_a_failover_cuts_through_begins_anew(engine: Engine) {
 
 async fn a_fill_goes_on_after_an_outage_of_the_log(engine: Engine) {
     let world = World::create(engine).await;
-    create_many(&world).await;
+    world.create_circles(MANY).await;
     let way = Proxy::start(world.database.address());
     let log = Config::new(world.database.url_by(way.address()));
     let log = EventStore::connect(&log).await.unwrap();

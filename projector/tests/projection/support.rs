@@ -6,6 +6,7 @@ use chrono::Utc;
 use event_store::{
     Config, EventStore, Fresh, Outcome, StoredCircle, Submission, Writer, WriterOptions, migrate,
 };
+use futures_util::stream::{self, StreamExt as _};
 use projector::{Options, Projector, Step};
 use read_model::{Connection, partitions};
 use shared_domain::{Capacity, CircleId, CircleName, Command, EventId, Metadata};
@@ -120,6 +121,15 @@ impl World {
             Outcome::Appended(stored) => (id, stored),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Creates so many circles, many at once.
+    pub(crate) async fn create_circles(&self, circles: usize) {
+        stream::iter(0..circles)
+            .map(|_| self.create_circle("one of many"))
+            .buffer_unordered(500)
+            .for_each(async |_| ())
+            .await;
     }
 
     /// Creates, changes and deletes circles until there are about so many events.
