@@ -8,7 +8,10 @@ use test_support::on_every_engine;
 use super::*;
 use crate::support::{World, update};
 
-on_every_engine!(of_a_circle_is_known_what_its_next_event_needs);
+on_every_engine!(
+    of_a_circle_is_known_what_its_next_event_needs,
+    what_was_written_is_not_asked,
+);
 
 async fn of_a_circle_is_known_what_its_next_event_needs(engine: Engine) {
     let world = World::create(engine).await;
@@ -44,4 +47,24 @@ async fn of_a_circle_is_known_what_its_next_event_needs(engine: Engine) {
     // Redis has the event already, which nobody asks unless what it has is certain.
     assert_eq!(know(0, &[]).await, Some(None));
     assert_eq!(know(0, &[old]).await, Some(Some(1)));
+}
+
+async fn what_was_written_is_not_asked(engine: Engine) {
+    let world = World::create(engine).await;
+    let (filled, _) = world.create_circle("filled").await;
+    let mut projector = world.projector(10);
+    world.catch_up(&mut projector).await;
+    let (applied, _) = world.create_circle("applied").await;
+    world.catch_up(&mut projector).await;
+    for id in [filled, applied] {
+        world.command(id, update("changed", 5)).await;
+    }
+    let log = world.store.read_from(Sequence::new(3), 10).await.unwrap();
+    let state = projector.find().await.unwrap().expect("a read model");
+    let asked = world.connection.commands();
+    let certain = BTreeSet::new();
+    let events: Vec<&LogEntry> = log.iter().collect();
+    let known = projector.know(0, &events, &state.partitions[0], &certain);
+    assert_eq!(known.await.unwrap().len(), 2);
+    assert_eq!(world.connection.commands(), asked);
 }

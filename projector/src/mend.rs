@@ -70,10 +70,8 @@ impl Projector {
                 continue;
             }
             match &repair.parked {
-                Some(event) => {
-                    state.parked.insert(repair.id, event.clone());
-                    self.forget_circle(repair.id);
-                }
+                // Nobody asks what is known of it until it is mended.
+                Some(event) => drop(state.parked.insert(repair.id, event.clone())),
                 None => {
                     state.parked.remove(&repair.id);
                     self.remember(repair.id, known);

@@ -287,10 +287,6 @@ impl Projector {
     pub(crate) fn remember(&mut self, id: CircleId, known: Known) {
         self.known.insert(id, known);
     }
-
-    pub(crate) fn forget_circle(&mut self, id: CircleId) {
-        self.known.remove(&id);
-    }
 }
 
 /// Links to the commands that made the events of a page.
@@ -308,3 +304,7 @@ fn apply_span(begun: SystemTime, page: &[LogEntry]) -> Option<WorkSpan> {
     }
     Some(span)
 }
+
+#[cfg(test)]
+#[path = "project_tests.rs"]
+mod tests;
