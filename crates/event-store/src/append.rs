@@ -1,5 +1,6 @@
 //! Appending a batch of commands to the log, in one transaction.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -7,10 +8,12 @@ use serde::Serialize;
 use shared_domain::{CircleId, EventId, Sequence, Version};
 use sqlx::Connection as _;
 use sqlx::mysql::MySqlConnection;
+use tokio::time::Instant;
 
 use crate::cache::{CircleCache, Reign};
 use crate::catch_up::catch_up;
 use crate::error::{Damage, StoreError};
+use crate::load::StoredCircle;
 use crate::log::EventRow;
 use crate::parameter::json;
 use crate::plan::{Known, NewRow, Plan};
@@ -27,6 +30,10 @@ pub(crate) struct Appender {
     last: Option<(Sequence, EventId)>,
     /// Whether the server may be another one than that of the last append.
     is_renewed: bool,
+    /// Since when the connection is the one that it is, and where the log is certain to be the one
+    /// of before: up to the last event that we appended before then.
+    connected: Instant,
+    same_until: Sequence,
     /// Whether a commit was begun of which we do not know what became.
     in_doubt: bool,
 }
@@ -39,6 +46,8 @@ impl Appender {
             reign: Reign::default(),
             last: None,
             is_renewed: false,
+            connected: Instant::now(),
+            same_until: Sequence::ZERO,
             in_doubt: false,
         }
     }
@@ -46,6 +55,7 @@ impl Appender {
     /// The next append has another connection than the last one.
     pub(crate) fn renew(&mut self) {
         self.is_renewed = true;
+        self.connected = Instant::now();
     }
 
     /// Whether an append since the last question failed in such a way that its events may be in the log.
@@ -87,8 +97,10 @@ impl Appender {
                 return Ok(batch.iter().map(|_| Verdict::Stale).collect());
             }
             self.is_renewed = false;
+            self.same_until = self.last.map_or(Sequence::ZERO, |(sequence, _)| sequence);
             self.reign.end();
         }
+        let batch = &*self.without_doubtful(batch);
         if ours != Some(before) {
             self.reign.end();
         }
@@ -137,6 +149,22 @@ impl Appender {
         self.cache.clear();
         self.last = None;
         Ok(false)
+    }
+
+    /// The batch without what was known of circles before this connection was made, where an event
+    /// is in it that the log may have lost since: another one can have its version now.
+    fn without_doubtful<'a>(&self, batch: &'a [Attempt]) -> Cow<'a, [Attempt]> {
+        let is_doubtful = |attempt: &Attempt| {
+            attempt.known_since < self.connected && attempt.basis.sequence > self.same_until
+        };
+        if !batch.iter().any(is_doubtful) {
+            return Cow::Borrowed(batch);
+        }
+        let mut batch = batch.to_vec();
+        for attempt in batch.iter_mut().filter(|attempt| is_doubtful(attempt)) {
+            attempt.basis = StoredCircle::default();
+        }
+        Cow::Owned(batch)
     }
 
     /// Asks the log about the batch, in one statement: under the head row the answer is exact.

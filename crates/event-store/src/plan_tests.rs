@@ -1,5 +1,6 @@
 use chrono::DateTime;
 use shared_domain::{Capacity, Circle, CircleName, Command, DeletionReason, Metadata, Refusal};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::*;
@@ -46,7 +47,11 @@ fn submission(n: u128, circle_id: CircleId, command: Command, basis: StoredCircl
         fresh: Fresh::default(),
         deadline: None,
     };
-    Attempt { submission, basis }
+    Attempt {
+        submission,
+        basis,
+        known_since: Instant::now(),
+    }
 }
 
 /// A circle of version 1, at sequence 1.

@@ -56,6 +56,8 @@ pub enum Outcome {
 pub(crate) struct Attempt {
     pub(crate) submission: Submission,
     pub(crate) basis: StoredCircle,
+    /// When somebody began to find that out.
+    pub(crate) known_since: Instant,
 }
 
 /// What became of an attempt.

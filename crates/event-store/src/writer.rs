@@ -8,6 +8,7 @@ use shared_domain::{CircleId, Command};
 use tokio::runtime;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::cache::CircleCache;
 use crate::figures::{Batch, Counts, Figures};
@@ -234,6 +235,7 @@ impl Writer {
         full: WhenFull,
     ) -> Result<Outcome, SubmitError> {
         let id = submission.circle_id;
+        let mut known_since = Instant::now();
         let mut basis = match (self.cache.get(id), &submission.command) {
             (Some(cached), _) => {
                 self.counts.count_look(true);
@@ -250,10 +252,14 @@ impl Writer {
             let attempt = Attempt {
                 submission: submission.clone(),
                 basis,
+                known_since,
             };
             match self.attempt(attempt, full).await? {
                 Verdict::Settled(outcome) => return Ok(outcome),
-                Verdict::Stale => basis = self.load(id).await?,
+                Verdict::Stale => {
+                    known_since = Instant::now();
+                    basis = self.load(id).await?;
+                }
             }
             // The log knew more than we thought.
             submission.fresh = Fresh::default();

@@ -57,21 +57,7 @@ impl Log {
 
     /// Cuts every connection to this database but the one that cuts.
     pub(crate) async fn cut_other_connections(&self) {
-        let mut connection = self.connection().await;
-        let others: Vec<u64> = sqlx::query_scalar(
-            "SELECT CAST(id AS UNSIGNED) FROM information_schema.processlist \
-             WHERE db = DATABASE() AND id <> CONNECTION_ID()",
-        )
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
-        assert!(!others.is_empty());
-        for id in others {
-            // One that has ended by itself can't be cut.
-            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("KILL {id}")))
-                .execute(&mut connection)
-                .await;
-        }
+        cut_others(&mut self.connection().await).await;
     }
 
     /// Every sequence in the log, in its order.
@@ -129,6 +115,47 @@ pub(crate) async fn submit(
     command: Command,
 ) -> Result<Outcome, SubmitError> {
     writer.submit(submission(circle_id, command)).await
+}
+
+/// Cuts every connection to the database but this one.
+pub(crate) async fn cut_others(connection: &mut MySqlConnection) {
+    let others: Vec<u64> = sqlx::query_scalar(
+        "SELECT CAST(id AS UNSIGNED) FROM information_schema.processlist \
+         WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .unwrap();
+    assert!(!others.is_empty());
+    for id in others {
+        // One that has ended by itself can't be cut.
+        let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("KILL {id}")))
+            .execute(&mut *connection)
+            .await;
+    }
+}
+
+/// Waits until an append waits for the head row, which `connection` holds.
+pub(crate) async fn until_head_is_waited_for(connection: &mut MySqlConnection) {
+    let waiting = async {
+        loop {
+            let waiting: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM information_schema.processlist \
+                 WHERE db = DATABASE() AND info LIKE 'UPDATE log_head%'",
+            )
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+            if waiting > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let patience = Duration::from_secs(60);
+    tokio::time::timeout(patience, waiting)
+        .await
+        .expect("an append");
 }
 
 /// Holds the head row, so that no append gets on until this transaction ends.

@@ -10,11 +10,13 @@ use test_support::on_every_engine;
 use test_support::proxy::{Direction, Fault, Proxy};
 
 use crate::support::{
-    Log, appended, create, hold_head, new_circle, poll_once, set_capacity, submission, submit,
+    Log, appended, create, cut_others, hold_head, new_circle, poll_once, set_capacity, submission,
+    submit, until_head_is_waited_for,
 };
 
 on_every_engine!(
     what_a_failover_lost_is_forgotten,
+    what_was_read_before_a_failover_is_read_again,
     a_snapshot_of_what_a_failover_lost_is_passed_over,
     one_that_is_refused_fails_alone,
     a_writer_survives_a_panic,
@@ -64,6 +66,36 @@ async fn what_a_failover_lost_is_forgotten(engine: Engine) {
         };
         assert_eq!(circle.capacity.get(), 30);
     }
+}
+
+async fn what_was_read_before_a_failover_is_read_again(engine: Engine) {
+    let log = Log::create(engine).await;
+    let (one, _one) = log.writer();
+    appended(submit(&one, new_circle(), create("tennis", 20)).await);
+    let (other, _other) = log.writer();
+    let football = new_circle();
+    appended(submit(&other, football, create("football", 20)).await);
+    appended(submit(&other, football, set_capacity(30, None)).await);
+
+    let mut connection = log.connection().await;
+    let mut held = hold_head(&mut connection).await;
+    let call = submit(&one, football, set_capacity(30, None));
+    let failover = async {
+        // The circle is read by then. The next server has another event at the place of its last.
+        until_head_is_waited_for(&mut held).await;
+        let replace = "UPDATE circle_events SET id = UUID(), payload = REPLACE(payload, '30', '40') \
+            WHERE sequence = 3";
+        let replaced = sqlx::query(replace).execute(&mut *held).await.unwrap();
+        assert_eq!(replaced.rows_affected(), 1);
+        cut_others(&mut held).await;
+        held.commit().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(call, failover);
+    assert_eq!(appended(answer).sequence.get(), 4);
+    let Circle::Active(circle) = log.store.load(football).await.unwrap().circle else {
+        panic!("not active")
+    };
+    assert_eq!(circle.capacity.get(), 30);
 }
 
 async fn a_snapshot_of_what_a_failover_lost_is_passed_over(engine: Engine) {
