@@ -1,4 +1,4 @@
-//! What a step does while pages are on their way.
+//! What a step does while pages are on their way, and at the end of the log.
 
 use std::time::Duration;
 
@@ -10,7 +10,10 @@ use tokio::time::sleep;
 use super::*;
 use crate::support::World;
 
-on_every_engine!(a_rewind_waits_for_what_is_on_its_way);
+on_every_engine!(
+    a_rewind_waits_for_what_is_on_its_way,
+    only_at_the_end_of_the_log_all_is_known_to_be_applied,
+);
 
 async fn a_rewind_waits_for_what_is_on_its_way(engine: Engine) {
     let world = World::create(engine).await;
@@ -40,4 +43,20 @@ async fn a_rewind_waits_for_what_is_on_its_way(engine: Engine) {
     let common = Sequence::new(30);
     assert_eq!(step.unwrap(), Step::Rewound { common });
     world.assert_consistent().await;
+}
+
+async fn only_at_the_end_of_the_log_all_is_known_to_be_applied(engine: Engine) {
+    let world = World::create(engine).await;
+    let mut projector = world.projector(10);
+    let mut last = None;
+    for _ in 0..3 {
+        world.create_circles(30).await;
+        let begun = SystemTime::now();
+        let step = projector.step().await.unwrap();
+        assert!(!matches!(step, Step::Idle { .. }));
+        assert_eq!(projector.as_of(), last, "there is more");
+        world.catch_up(&mut projector).await;
+        last = projector.as_of();
+        assert!(last >= Some(begun), "{last:?}");
+    }
 }
