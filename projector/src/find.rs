@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use read_model::{Checkpoint, Partition, Standing};
 use shared_domain::{CircleId, EventId, Sequence};
 
-use crate::project::{Projector, Step, StepError};
+use crate::project::{Projector, StepError};
 use crate::state::{PartitionState, State};
 
 /// How long a projector that has nothing to write trusts that Redis lost nothing.
@@ -49,10 +49,9 @@ impl Projector {
             fill: None,
         };
         if !self.matches(&state).await? {
-            // The step that comes sees it again, and mends it.
-            if !matches!(self.rewind(&mut state).await?, Step::Rewound { .. }) {
-                return Ok(None);
-            }
+            self.rewind(&mut state).await?;
+            // Whoever looks next finds them where they are by then.
+            return Ok(None);
         }
         for n in 0..state.partitions.len() {
             let parked: Vec<CircleId> = state.partitions[n].parked.keys().copied().collect();

@@ -99,10 +99,8 @@ impl Projector {
     ) -> Result<Vec<(Repair, Known)>, StepError> {
         let mut histories: BTreeMap<CircleId, Vec<LogEntry>> =
             ids.iter().map(|id| (*id, Vec::new())).collect();
-        if until > Sequence::ZERO {
-            for entry in self.log.histories(ids, until).await? {
-                histories.entry(entry.circle_id).or_default().push(entry);
-            }
+        for entry in self.log.histories(ids, until).await? {
+            histories.entry(entry.circle_id).or_default().push(entry);
         }
         Ok(histories
             .iter()
