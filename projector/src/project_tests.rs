@@ -13,6 +13,7 @@ use crate::support::World;
 on_every_engine!(
     a_rewind_waits_for_what_is_on_its_way,
     only_at_the_end_of_the_log_all_is_known_to_be_applied,
+    redis_is_not_asked_whenever_the_log_is,
 );
 
 async fn a_rewind_waits_for_what_is_on_its_way(engine: Engine) {
@@ -59,4 +60,22 @@ async fn only_at_the_end_of_the_log_all_is_known_to_be_applied(engine: Engine) {
         last = projector.as_of();
         assert!(last >= Some(begun), "{last:?}");
     }
+}
+
+async fn redis_is_not_asked_whenever_the_log_is(engine: Engine) {
+    let world = World::create(engine).await;
+    let mut projector = world.projector(10);
+    world.catch_up(&mut projector).await;
+    let begun = Instant::now();
+    let asked = world.connection.commands();
+    for _ in 0..50 {
+        let step = projector.step().await.unwrap();
+        assert!(matches!(step, Step::Idle { .. }), "{step:?}");
+    }
+    let asked = world.connection.commands() - asked;
+    // Ten times in a second at most.
+    assert!(
+        u128::from(asked) <= 1 + begun.elapsed().as_millis() / 100,
+        "{asked}"
+    );
 }
