@@ -78,3 +78,50 @@ impl State {
             .unwrap_or(Checkpoint::EMPTY)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use read_model::{ChangeEntry, ChangePosition};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn of_what_is_built_only_later_changes_are_kept() {
+        let page = || Folded {
+            entries: [4, 5, 6]
+                .map(|sequence| ChangeEntry {
+                    position: ChangePosition::of(Sequence::new(sequence)),
+                    kind: None,
+                    circle_id: CircleId::from_uuid(Uuid::nil()),
+                    version: None,
+                    event_id: None,
+                    document: None,
+                })
+                .into(),
+            ..Folded::default()
+        };
+        let (building, live) = (Phase::Building, Phase::Live);
+        for (phase, after, kept, told) in [
+            (building, 3, vec![4, 5, 6], None),
+            (building, 4, vec![5, 6], Some(4)),
+            (building, 6, vec![], Some(6)),
+            (live, 6, vec![4, 5, 6], None),
+        ] {
+            let state = PartitionState {
+                standing: Standing {
+                    phase,
+                    checkpoint: Checkpoint::EMPTY,
+                    revision: 0,
+                },
+                parked: BTreeMap::new(),
+            };
+            let (batch, _) = state.batch(page(), Checkpoint::EMPTY, true, Sequence::new(after));
+            let entries = batch.entries.iter();
+            let entries: Vec<u64> = entries.map(|entry| entry.position.sequence.get()).collect();
+            assert_eq!(entries, kept, "{phase:?} {after}");
+            assert_eq!(batch.entries_after, told.map(Sequence::new));
+            assert_eq!(batch.completes, phase == Phase::Building);
+        }
+    }
+}
