@@ -69,10 +69,9 @@ impl Projector {
                     return Ok(false);
                 };
                 state.standing = standing;
-                let lost = lost.into_iter();
-                state
-                    .parked
-                    .extend(lost.map(|lost| (lost.circle_id, lost.event)));
+                for Parked { circle_id, event } in lost {
+                    state.parked.insert(circle_id, event);
+                }
                 // What came after the common event is in none of the circles' past any more.
                 let parked: Vec<CircleId> = state.parked.keys().copied().collect();
                 Ok(self.mend(state, n, &parked).await?.is_some())

@@ -1,9 +1,8 @@
 //! What happens between the end of building and the switch, which nobody outside can time.
 
-use event_store::Config;
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
-use test_support::proxy::{Direction, Fault, Proxy};
+use test_support::proxy::{Direction, Fault};
 use test_support::redis::{self, RedisDatabase};
 use tokio::time::timeout;
 
@@ -117,9 +116,7 @@ async fn what_others_wrote_meanwhile_is_not_switched_away(engine: Engine) {
 async fn an_outage_of_the_log_is_waited_out_once_circles_are_gathered(engine: Engine) {
     let world = World::create(engine).await;
     world.create_circles(1_000).await;
-    let way = Proxy::start(world.database.address());
-    let log = Config::new(world.database.url_by(way.address()));
-    let log = EventStore::connect(&log).await.unwrap();
+    let (way, log) = world.log_by_a_way().await;
     let database = RedisDatabase::fresh(redis::Engine::Redis);
     let place = place(&world, &database);
     let mut spare = Spare::begin(log, &place, HOLDER).await.unwrap();

@@ -30,9 +30,10 @@ pub(crate) struct Appender {
     last: Option<(Sequence, EventId)>,
     /// Whether the server may be another one than that of the last append.
     is_renewed: bool,
-    /// Since when the connection is the one that it is, and where the log is certain to be the one
-    /// of before: up to the last event that we appended before then.
+    /// Since when the connection is the one that it is.
     connected: Instant,
+    /// How far the log is certain to be the one of before then: up to the last event that we had
+    /// appended.
     same_until: Sequence,
     /// Whether a commit was begun of which we do not know what became.
     in_doubt: bool,

@@ -1,10 +1,9 @@
 //! Servers that lost something: MySQL its tail, Redis its tail or everything.
 
-use event_store::{Config, EventStore};
 use projector::Step;
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
-use test_support::proxy::{Direction, Fault, Proxy};
+use test_support::proxy::{Direction, Fault};
 
 use crate::support::{PATIENCE, World, update};
 
@@ -128,9 +127,7 @@ async fn a_fill_that_a_failover_cuts_through_begins_anew(engine: Engine) {
 async fn a_fill_goes_on_after_an_outage_of_the_log(engine: Engine) {
     let world = World::create(engine).await;
     world.create_circles(MANY).await;
-    let way = Proxy::start(world.database.address());
-    let log = Config::new(world.database.url_by(way.address()));
-    let log = EventStore::connect(&log).await.unwrap();
+    let (way, log) = world.log_by_a_way().await;
     let mut projector = world.reading(log, 10, 0);
     let step = projector.step().await.unwrap();
     assert!(matches!(step, Step::Filled { .. }), "{step:?}");

@@ -13,6 +13,7 @@ use shared_domain::{Capacity, CircleId, CircleName, Command, EventId, Metadata};
 use sqlx::mysql::MySqlConnection;
 use test_support::judge::{self, Options as Circumstances};
 use test_support::mysql::{Database, Engine};
+use test_support::proxy::Proxy;
 use test_support::redis::{self, RedisDatabase};
 use uuid::Uuid;
 
@@ -88,6 +89,13 @@ impl World {
     /// What is stored at `circle:{id}`.
     pub(crate) fn document(&self, id: CircleId) -> Option<String> {
         self.redis.command(&["GET", &format!("circle:{id}")]).pop()
+    }
+
+    /// The log by a way to it that can be spoiled.
+    pub(crate) async fn log_by_a_way(&self) -> (Proxy, EventStore) {
+        let way = Proxy::start(self.database.address());
+        let log = Config::new(self.database.url_by(way.address()));
+        (way, EventStore::connect(&log).await.unwrap())
     }
 
     pub(crate) async fn sql(&self) -> MySqlConnection {

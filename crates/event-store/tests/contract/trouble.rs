@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use event_store::{Config, EventStore, Fresh, Outcome, SubmitError, Writer, WriterOptions};
-use shared_domain::{Circle, Command, Version};
+use shared_domain::{Circle, CircleId, Command, Version};
 use test_support::mysql::Engine;
 use test_support::on_every_engine;
 use test_support::proxy::{Direction, Fault, Proxy};
@@ -36,6 +36,14 @@ async fn lose_tail(log: &Log, after: u64) {
     }
 }
 
+/// What the log has of an active circle.
+async fn capacity(log: &Log, id: CircleId) -> i16 {
+    let Circle::Active(circle) = log.store.load(id).await.unwrap().circle else {
+        panic!("not active")
+    };
+    circle.capacity.get()
+}
+
 async fn what_a_failover_lost_is_forgotten(engine: Engine) {
     let log = Log::create(engine).await;
     let (one, _one) = log.writer();
@@ -61,10 +69,7 @@ async fn what_a_failover_lost_is_forgotten(engine: Engine) {
     assert_eq!(last.circle.version(), Some(Version::new(3).unwrap()));
     assert_eq!(log.sequences().await, (1..=6).collect::<Vec<_>>());
     for id in [football, tennis] {
-        let Circle::Active(circle) = log.store.load(id).await.unwrap().circle else {
-            panic!("not active")
-        };
-        assert_eq!(circle.capacity.get(), 30);
+        assert_eq!(capacity(&log, id).await, 30);
     }
 }
 
@@ -92,10 +97,7 @@ async fn what_was_read_before_a_failover_is_read_again(engine: Engine) {
     };
     let (answer, ()) = tokio::join!(call, failover);
     assert_eq!(appended(answer).sequence.get(), 4);
-    let Circle::Active(circle) = log.store.load(football).await.unwrap().circle else {
-        panic!("not active")
-    };
-    assert_eq!(circle.capacity.get(), 30);
+    assert_eq!(capacity(&log, football).await, 30);
 }
 
 async fn a_snapshot_of_what_a_failover_lost_is_passed_over(engine: Engine) {
